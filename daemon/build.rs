@@ -57,7 +57,7 @@ fn main() -> io::Result<()> {
         });
         let plain = format!("{hash:016x}");
         fs::copy(file, copies.join(&plain))?;
-        let mut option = |form: Option<(PathBuf, String)>| {
+        let option = |form: Option<(PathBuf, String)>| {
             form.map_or(Ok("None".to_owned()), |(from, name)| {
                 fs::copy(from, copies.join(&name))?;
                 Ok::<_, io::Error>(format!("Some({})", included(&copies, &name)))

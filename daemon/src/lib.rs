@@ -24,6 +24,7 @@ mod amqp;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod http;
 pub mod limits;
 mod logging;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::SystemClock;
 use crate::config::{Address, Config, ConfigError, Environment};
+use crate::control::ControlSocket;
 use crate::limits;
 #[cfg(feature = "sentry")]
 use crate::reports;
@@ -122,6 +123,15 @@ impl Process {
         if let Some(parked) = restored {
             tracing::error!(store = %path.display(), parked, "the database is a restored backup: clients load everything again, and what had not reached Shopify is parked as unknown; compare those levels by hand and give the commands again where needed");
         }
+        // Without it, everything but what administrators do here is as well as ever.
+        let control = ControlSocket::open(environment, &path)
+            .inspect_err(|error| {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "No control socket: commands on this machine need a token"
+                )
+            })
+            .ok();
         let (ended, writer_ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -140,9 +150,12 @@ impl Process {
             store,
             transport: Arc::new(shopify::HttpTransport::new()?),
             listeners,
+            control,
         };
+        let socket = dependencies.control.as_ref();
+        let socket = socket.map(|control| control.path().display().to_string());
         let daemon = Daemon::start(dependencies).await?;
-        tracing::info!(listen = ?addresses, store = %path.display(), "ready");
+        tracing::info!(listen = ?addresses, store = %path.display(), control = socket, "ready");
         Ok(Self {
             daemon,
             writer: writer_ended,

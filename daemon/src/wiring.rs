@@ -23,10 +23,12 @@ use crate::amqp::{self, Amqp};
 #[cfg(feature = "amqp")]
 use crate::config::Broker;
 use crate::config::{self, Config};
+use crate::control::ControlSocket;
 use crate::http::edge::{ConnectionPlaces, Edge, Listener};
 use crate::http::source::{LogSource, Snapshots};
 use crate::http::{self, AppState, BodyBudget, KnownHosts, Recent, tail};
 use crate::limits;
+use crate::people::accounts::Accounts;
 use crate::people::auth::Tokens;
 use crate::secrets::{Secrets, ShopSecrets};
 use crate::shop::commands::{Commands, ShopPolicy};
@@ -61,6 +63,8 @@ pub struct Dependencies<L> {
     pub transport: Arc<dyn Transport>,
     /// Where clients come in, each with the pages it is for.
     pub listeners: Vec<L>,
+    /// Where administrators of the machine come in, if there is such a place.
+    pub control: Option<ControlSocket>,
 }
 
 /// A daemon at work.
@@ -85,11 +89,22 @@ impl Daemon {
             store,
             transport,
             listeners,
+            control,
         } = dependencies;
         register_shops(&config, store.as_ref(), clock.as_ref()).await?;
         for revocation in store.revocations().await? {
             secrets.tokens.revoke(revocation, clock.now());
         }
+        let tasks = TaskTracker::new();
+        let accounts = Accounts::open(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            tasks.clone(),
+        );
+        let accounts = accounts.await?;
+        let own_secret = store.secret();
+        secrets.tokens.open_own(&own_secret, Arc::clone(&accounts));
         let wakeups = Arc::new(Wakeups::default());
         let commands = Arc::new(Commands {
             store: Arc::clone(&store),
@@ -108,7 +123,6 @@ impl Daemon {
                 .realtime
                 .options(config.store.log_days.saturating_add(1)),
         );
-        let tasks = TaskTracker::new();
         let wiring = Wiring {
             problems: Arc::new(Problems::new(secrets.shops.domains(), Arc::clone(&clock))),
             supervisor: Arc::new(Supervisor::new(tasks.clone())),
@@ -159,6 +173,8 @@ impl Daemon {
             started: wiring.clock.now(),
             clock: Arc::clone(&wiring.clock),
             tokens: secrets.tokens,
+            accounts,
+            page_url: page_url(&wiring.config),
             shops: secrets.shops,
             clients,
             commands,
@@ -182,6 +198,9 @@ impl Daemon {
             stop: wiring.stop.clone(),
         };
         wiring.start_listeners(listeners, &state);
+        if let Some(control) = control {
+            wiring.start_control(control, state);
+        }
         Ok(Self {
             tasks,
             stop: wiring.stop,
@@ -488,6 +507,19 @@ impl Wiring {
         }
     }
 
+    fn start_control(&self, control: ControlSocket, state: AppState) {
+        let edge = Edge {
+            places: ConnectionPlaces::new(limits::CONNECTIONS_PER_ADDRESS_SPARE),
+            entrance: ListenerPolicy::default(),
+        };
+        let routes = http::all::<<ControlSocket as Listener>::Stream>(Arc::new(state));
+        let tasks = self.tasks.clone();
+        let name = TaskName::of_daemon("control socket");
+        self.spawn(name, limits::TASK_WORK_MAX, |heartbeat, stop| {
+            edge.serve(control, routes, tasks, heartbeat, stop)
+        });
+    }
+
     fn shop_names(&self) -> ShopNames {
         let shops = self.config.shop.iter();
         let names = shops.map(|shop| (shop.domain.clone(), shop.id.clone()));
@@ -542,6 +574,15 @@ async fn register_shops(
         }
     }
     Ok(())
+}
+
+/// Where a browser on this machine finds the page.
+fn page_url(config: &Config) -> Arc<str> {
+    let listen = config
+        .server
+        .first()
+        .map(|server| server.listen.reachable());
+    format!("http://{}", listen.unwrap_or_default()).into()
 }
 
 fn log_source(config: &Config, shops: &ShopSecrets, store: &Arc<dyn Store>) -> LogSource {
@@ -661,6 +702,7 @@ pub(crate) mod tests {
             store,
             transport: Arc::new(transport),
             listeners: vec![listener],
+            control: None,
         };
         (Daemon::start(dependencies).await.unwrap(), url, folder)
     }

@@ -106,6 +106,10 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             Ok(fresh(is_same))
         }
         Operation::KeepNames { shop, wanted } => keep_names(set, shop, *wanted),
+        Operation::KeepPeople(writes) => {
+            set.write(BulkWrite::KeepPeople(writes.clone()));
+            Ok(fresh(true))
+        }
         Operation::KeepPosition { reader, position } => {
             set.write(BulkWrite::KeepPosition {
                 reader: reader.clone(),
@@ -427,9 +431,10 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
         | Operation::KeepNames { shop, .. }
         | Operation::Register { shop, .. } => of(shop, Vec::new()),
         Operation::Revoke(revocation) => vec![(None, Key::Revocation(revocation.of.clone()))],
-        Operation::KeepPosition { .. } | Operation::KeepSession { .. } | Operation::Prune(_) => {
-            Vec::new()
-        }
+        Operation::KeepPeople(_)
+        | Operation::KeepPosition { .. }
+        | Operation::KeepSession { .. }
+        | Operation::Prune(_) => Vec::new(),
     }
 }
 

@@ -33,6 +33,7 @@ mod location;
 pub mod operation;
 pub mod order;
 pub mod outbox;
+pub mod people;
 mod position;
 mod product;
 mod record;

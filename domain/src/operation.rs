@@ -12,6 +12,7 @@ use crate::adjustment::StockCall;
 use crate::command::Given;
 use crate::key::LevelKey;
 use crate::outbox::{MessageOutcome, OutboxMessage};
+use crate::people::PeopleWrite;
 use crate::position::Position;
 use crate::working_set::{Decided, Undecided};
 
@@ -85,6 +86,8 @@ pub enum Operation {
         /// Whether they are wanted.
         wanted: bool,
     },
+    /// Keep or forget users, logins and links, all of them or none.
+    KeepPeople(Vec<PeopleWrite>),
     /// Keep how far a reader outside is, in place of what was kept.
     KeepPosition {
         /// The reader's name, such as an alert channel's.

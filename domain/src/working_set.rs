@@ -30,6 +30,7 @@ use crate::operation::{
     Delivery, Fate, Mark, PostKey, Retention, Revoked, RunRecord, SessionQuota,
 };
 use crate::outbox::{Flight, PendingAdjustment, SentMessage};
+use crate::people::PeopleWrite;
 use crate::position::Position;
 use crate::records::{Records, Row, Undo};
 use crate::reservation::is_open;
@@ -450,6 +451,8 @@ pub enum BulkWrite {
         /// What was done before.
         done: ErasureStep,
     },
+    /// Keeps or forgets users, logins and links.
+    KeepPeople(Vec<PeopleWrite>),
     /// Keeps how far a reader outside is, in place of what was kept.
     KeepPosition {
         /// The name of the reader.

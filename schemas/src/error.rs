@@ -31,6 +31,8 @@ pub enum ErrorCode {
     RateLimited,
     /// The token does not say which of several shops.
     ShopRequired,
+    /// Passwords and cookies go over TLS only.
+    TlsRequired,
     /// The token has run out.
     TokenExpired,
     /// The token is not one of ours.

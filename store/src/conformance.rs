@@ -10,6 +10,7 @@ mod log;
 mod names;
 mod orders;
 mod payments;
+mod people;
 mod posts;
 mod reading;
 mod runs;
@@ -113,6 +114,7 @@ use payments::{
     each_payment_is_told_once_and_changes_nothing_else_of_its_order,
     what_is_known_first_of_the_payments_of_an_old_order_is_no_news,
 };
+use people::people_are_kept_as_they_were_last_written_and_ended_logins_are_gone;
 use posts::{
     of_two_alike_without_a_name_both_are_told_but_no_repetition,
     what_is_posted_again_under_its_key_is_told_once,
@@ -246,6 +248,7 @@ holds_for_all! {
     pages_of_orders_have_no_others_than_may_be_seen,
     what_is_erased_is_told_before_it_is_answered,
     a_readers_position_is_kept_as_it_was_last_written,
+    people_are_kept_as_they_were_last_written_and_ended_logins_are_gone,
     a_revocation_is_kept_until_its_last_token_has_run_out,
     holds_sum_to_at_most_what_there_was,
     lines_of_one_level_are_summed_before_the_check,

@@ -27,6 +27,7 @@ use schemas::{
 };
 use tokio::sync::{mpsc, watch};
 
+pub use domain::people::{LocalUser, LoginLink, People, PeopleWrite, UserLogin};
 pub use domain::{
     Arrival, Batch, By, Cause, Delivery, DriftKind, Drifted, Fate, Given, Held, KeptSession,
     LastRuns, LevelRefusal, Mark, MessageOutcome, Operation, OutboxMessage, Outcome, Policy,
@@ -327,6 +328,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every revocation that is kept.
     async fn revocations(&self) -> Result<Vec<Revocation>, StoreError>;
+
+    /// Everything that is kept of people.
+    async fn people(&self) -> Result<People, StoreError>;
 
     /// Orders with an id above `after`, by id, as JSON: no others than those of the view, so that a page's last record is
     /// one that its reader may see.

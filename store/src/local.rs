@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use domain::people::People;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -82,6 +83,7 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn positions(&self) -> Result<BTreeMap<String, Position>>;
     fn floor(&self) -> Result<Sequence>;
     fn revocations(&self) -> Result<Vec<Revocation>>;
+    fn people(&self) -> Result<People>;
     fn orders(
         &self,
         shop: &ShopDomain,
@@ -404,6 +406,10 @@ impl<R: Reader> Store for Local<R> {
 
     async fn revocations(&self) -> Result<Vec<Revocation>> {
         self.read(R::revocations).await
+    }
+
+    async fn people(&self) -> Result<People> {
+        self.read(R::people).await
     }
 
     async fn orders(

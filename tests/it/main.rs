@@ -24,6 +24,7 @@ mod omni;
 mod oms;
 mod outbox;
 mod payments;
+mod people;
 mod policy;
 mod posts;
 mod pretend;

@@ -268,7 +268,9 @@ async fn the_roles_that_are_described_are_those_that_may() {
                 };
                 let token = daemon.token(&token);
                 let request = match method.as_str() {
+                    "delete" => daemon.http().delete(&url),
                     "get" => daemon.http().get(&url),
+                    "patch" => daemon.http().patch(&url).body("{}"),
                     _ => daemon.http().post(&url).body("{}"),
                 };
                 let status = request

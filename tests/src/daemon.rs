@@ -27,7 +27,7 @@ pub struct Settings {
     pub journal: bool,
     /// Value of `RUST_LOG`.
     pub log: String,
-    /// What tokens are signed with.
+    /// What tokens are signed with; without it no issuer is configured.
     pub jwt_secret: String,
     /// An origin that pages may come from.
     pub origin: String,
@@ -513,6 +513,11 @@ fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) 
         store,
         ..
     } = settings;
+    let auth = if jwt_secret.is_empty() {
+        String::new()
+    } else {
+        format!("[auth]\nsecret = \"{jwt_secret}\"")
+    };
     let url = format!("sqlite:{}", folder.join(store).display());
     // A file, so that a listing of the folder shows what a test left.
     drop(File::create(folder.join("stderr.log")).unwrap());
@@ -522,8 +527,7 @@ fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) 
 listen = "{address}"
 origins = ["{origin}"]
 {server}
-[auth]
-secret = "{jwt_secret}"
+{auth}
 [realtime]
 {realtime}
 [store]

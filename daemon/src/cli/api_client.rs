@@ -1,7 +1,7 @@
 //! A client of the REST API of a running daemon: where the daemon is, whose token is used, and the requests.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,33 +15,52 @@ use serde_json::Value;
 
 use super::Usage;
 use super::token::{self, Claims};
-use crate::config::{Address, Config, Environment};
+use crate::config::{Algorithm, Config, Environment};
+use crate::control;
 
 /// Longest wait for an answer; the daemon itself gives none later than after 30 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+/// What a request by the control socket calls the daemon.
+const SOCKET_URL: &str = "http://localhost/";
 /// Where the daemon is unless somebody says otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// How to reach the daemon, and as whom.
 #[derive(Debug, Args)]
 pub(super) struct ConnectionArgs {
-    /// Address of the daemon; by default the first listener of --config, or http://127.0.0.1:8080.
+    /// Address of the daemon. By default that of --config, else the control socket of an installed daemon, else
+    /// http://127.0.0.1:8080.
     #[arg(long, global = true, env = "STOCKD_URL")]
     pub(super) url: Option<String>,
-    /// Token of the user who asks.
+    /// Token of the user who asks. The control socket needs none.
     #[arg(long, global = true, env = "STOCKD_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
-    /// Configuration of the daemon: gives its address, and the secret to sign a token for an admin.
+    /// Configuration of the daemon: gives its address, and the secret to sign a token for an admin or, without one, its
+    /// control socket.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }
 
-/// Where the daemon is, and the token to use there.
+/// Where the daemon is, and as whom to ask there.
+#[derive(Clone)]
 pub(super) struct DaemonAccess {
     /// Where the daemon is.
     pub(super) url: Url,
-    /// Token of the user who asks.
-    pub(super) token: String,
+    /// The Unix socket by which it is reached in place of the address's own.
+    pub(super) socket: Option<PathBuf>,
+    /// Token of the user who asks; none is needed on the control socket.
+    pub(super) token: Option<String>,
+}
+
+impl DaemonAccess {
+    /// By that control socket.
+    fn by_socket(socket: PathBuf, token: Option<String>) -> anyhow::Result<Self> {
+        Ok(Self {
+            url: SOCKET_URL.parse()?,
+            socket: Some(socket),
+            token,
+        })
+    }
 }
 
 impl ConnectionArgs {
@@ -57,6 +76,22 @@ impl ConnectionArgs {
             .as_ref()
             .map(|path| Config::load(path, environment))
             .transpose()?;
+        let mut token = self.token.clone();
+        if let (None, Some(config)) = (&token, &config)
+            && config.auth.issuer_algorithm() == Some(Algorithm::HS256)
+        {
+            let claims = Claims {
+                shops: shop.map(|shop| vec![shop.to_string()]),
+                ..Claims::default()
+            };
+            let signed = token::signed(&config.auth, environment, Role::Admin, user, claims)?;
+            token = Some(signed);
+        }
+        if self.url.is_none()
+            && let Some(socket) = usable_socket(config.as_ref(), token.is_some())?
+        {
+            return DaemonAccess::by_socket(socket, token);
+        }
         let url = match (&self.url, &config) {
             (Some(url), _) => url.clone(),
             (None, Some(config)) => listener(config)?,
@@ -65,47 +100,52 @@ impl ConnectionArgs {
         let url = url
             .parse()
             .map_err(|problem| Usage(format!("--url {url:?}: {problem}")))?;
-        let token = match (&self.token, &config) {
-            (Some(token), _) => token.clone(),
-            (None, Some(config)) => {
-                let claims = Claims {
-                    shops: shop.map(|shop| vec![shop.to_string()]),
-                    ..Claims::default()
-                };
-                token::signed(&config.auth, environment, Role::Admin, user, claims)?
-            }
-            (None, None) => {
-                let remedy = "say who you are: --token (or STOCKD_TOKEN) with a token of the daemon's, or --config with its configuration";
-                return Err(Usage(remedy.to_owned()).into());
-            }
-        };
-        Ok(DaemonAccess { url, token })
+        if token.is_none() {
+            let remedy = "say who you are: --token (or STOCKD_TOKEN) with a token of the daemon's, or --config with its configuration";
+            return Err(Usage(remedy.to_owned()).into());
+        }
+        Ok(DaemonAccess {
+            url,
+            socket: None,
+            token,
+        })
     }
+}
+
+/// The control socket that may be used: of the configuration where that has no secret to sign with, else of an installed
+/// daemon.
+fn usable_socket(config: Option<&Config>, has_token: bool) -> anyhow::Result<Option<PathBuf>> {
+    let installed = || PathBuf::from(control::INSTALLED);
+    let paths = match config {
+        Some(_) if has_token => return Ok(None),
+        Some(config) => vec![control::beside(&config.store.url.0), installed()],
+        None => vec![installed()],
+    };
+    for path in paths {
+        match std::os::unix::net::UnixStream::connect(&path) {
+            Ok(_) => return Ok(Some(path)),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && !has_token => {
+                anyhow::bail!(
+                    "you may not open {}: do this as root, or as a member of the group stockd",
+                    path.display()
+                );
+            }
+            // None is there, or nobody listens to it any more.
+            Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// The address of the first listener, as one on the same machine reaches it.
 fn listener(config: &Config) -> anyhow::Result<String> {
     let listen = config.server.first().map(|server| &server.listen);
     match listen {
-        Some(listen) if listen.port() != 0 => Ok(format!("http://{}", reachable(listen))),
+        Some(listen) if listen.port() != 0 => Ok(format!("http://{}", listen.reachable())),
         _ => {
             let remedy = "the configuration lets the system choose the port: say --url with the one it chose";
             Err(Usage(remedy.to_owned()).into())
         }
-    }
-}
-
-/// "Every address of this machine" is none to connect to.
-fn reachable(listen: &Address) -> String {
-    let (host, port) = listen.pair();
-    match host.parse() {
-        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => {
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
-        }
-        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => {
-            SocketAddr::from((Ipv6Addr::LOCALHOST, port)).to_string()
-        }
-        _ => listen.to_string(),
     }
 }
 
@@ -122,8 +162,7 @@ pub(super) struct ShopArgs {
 /// REST as one user.
 pub(super) struct ApiClient {
     client: reqwest::Client,
-    url: Url,
-    token: String,
+    opened: DaemonAccess,
     shop: Option<ShopDomain>,
 }
 
@@ -164,6 +203,7 @@ fn flag(field: &str) -> Option<&'static str> {
         "inventoryItemId" => "--item",
         "jti" => "--jti",
         "locationId" => "--location",
+        "role" => "--role",
         "name" => "--name",
         "orderId" => "--order",
         "quantity" => "--quantity",
@@ -189,16 +229,16 @@ impl ShopArgs {
 
 impl ApiClient {
     pub(super) fn new(opened: DaemonAccess, shop: Option<ShopDomain>) -> anyhow::Result<Self> {
-        let DaemonAccess { url, token } = opened;
         // Proxies would come out of the environment, which only the configuration reads.
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .timeout(ANSWER_TIMEOUT)
-            .no_proxy()
-            .build()?;
+            .no_proxy();
+        if let Some(socket) = opened.socket.clone() {
+            client = client.unix_socket(socket);
+        }
         Ok(Self {
-            client,
-            url,
-            token,
+            client: client.build()?,
+            opened,
             shop,
         })
     }
@@ -213,6 +253,11 @@ impl ApiClient {
         self.ask(Method::POST, path, &[], body).await
     }
 
+    /// What comes of a change.
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask(Method::PATCH, path, &[], Some(body)).await
+    }
+
     /// The answer; a refusal is an error in its own words.
     async fn ask(
         &self,
@@ -221,20 +266,23 @@ impl ApiClient {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let mut url = self.url.clone();
+        let mut url = self.opened.url.clone();
         url.set_path(&format!("/api/v1/{path}"));
         let shop = self.shop.as_ref().map(|shop| ("shop", shop.as_str()));
         for (key, value) in query.iter().copied().chain(shop) {
             url.query_pairs_mut().append_pair(key, value);
         }
-        let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        let mut request = self.client.request(method, url);
+        if let Some(token) = &self.opened.token {
+            request = request.bearer_auth(token);
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
         let response = request.send().await;
         let response = response.with_context(|| {
             let hint = "is it running there? --url or --config say where it is";
-            format!("no daemon answers at {}: {hint}", self.url)
+            format!("no daemon answers at {}: {hint}", self.opened.url)
         })?;
         let status = response.status();
         let answer: Value = response.json().await.unwrap_or_default();
@@ -243,7 +291,7 @@ impl ApiClient {
         }
         match ErrorBody::deserialize(&answer["error"]) {
             Ok(error) => Err(ApiRefusal { status, error }.into()),
-            Err(_) => anyhow::bail!("{} answers {status}: is it stockd?", self.url),
+            Err(_) => anyhow::bail!("{} answers {status}: is it stockd?", self.opened.url),
         }
     }
 }

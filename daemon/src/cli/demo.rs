@@ -118,7 +118,8 @@ impl Demo {
         } else {
             let opened = DaemonAccess {
                 url: url.parse()?,
-                token: admin,
+                socket: None,
+                token: Some(admin),
             };
             let show = show(&environment, opened, &about, &data);
             tokio::select! {
@@ -229,13 +230,7 @@ async fn show(
     about: &Value,
     data: &Path,
 ) -> anyhow::Result<()> {
-    let rest = ApiClient::new(
-        DaemonAccess {
-            url: opened.url.clone(),
-            token: opened.token.clone(),
-        },
-        None,
-    )?;
+    let rest = ApiClient::new(opened.clone(), None)?;
     let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
     bar.enable_steady_tick(IMPORT_PAUSE);
     loop {

@@ -20,6 +20,7 @@ mod status;
 mod sync;
 mod terminal;
 mod token;
+mod user;
 mod watch;
 
 use std::io::{ErrorKind, Write as _};
@@ -66,8 +67,10 @@ enum Command {
     Status(status::StatusCommand),
     /// Synchronise a resource and show the progress.
     Sync(sync::SyncCommand),
-    /// Print a token, signed with the configured secret.
+    /// Print a token.
     Token(token::TokenCommand),
+    /// Manage the people who sign in to the page.
+    User(user::UserCommand),
     /// Follow the live stream in the terminal; resume after any interruption.
     Watch(watch::Watch),
 }
@@ -115,7 +118,8 @@ pub fn main() -> ExitCode {
             Command::Sim(sim) => sim.run(json).await,
             Command::Status(status) => status.run(&environment, json).await,
             Command::Sync(sync) => sync.run(&environment, json).await,
-            Command::Token(token) => token.run(&environment, json),
+            Command::Token(token) => token.run(&environment, json).await,
+            Command::User(user) => user.run(&environment, json).await,
             Command::Watch(watch) => watch.run(&environment, json).await,
         }
     });

@@ -7,23 +7,26 @@ use clap::Args;
 use jiff::SignedDuration;
 use schemas::{Clock, CustomerId, Entropy, LocationId, Role, ShopDomain};
 use serde::Deserialize as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::api_client::{ApiClient, ConnectionArgs, DaemonAccess};
 use super::lifetime::Lifetime;
-use super::say;
+use super::{Usage, say};
 use crate::clock::SystemClock;
 use crate::config::{Auth, Config, Environment};
+use crate::people::accounts::ID_PREFIX;
 use crate::people::auth::{self, NewToken};
 
-/// Prints a token for a user, signed with the configured secret.
+/// Prints a token for a user, signed with the configured secret or, where there is none, by the daemon over its control
+/// socket.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: stockd token --config stockd.toml --role staff --user ann --locations 1,2 --ttl 7d"
 )]
 pub(super) struct TokenCommand {
-    /// Configuration file with the secret.
+    /// Configuration file with the secret; without it the installed daemon is asked.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    config: Option<PathBuf>,
     /// Role: admin, manager, staff, customer, guest, service or super_admin.
     #[arg(long, value_parser = role)]
     role: Role,
@@ -44,7 +47,7 @@ pub(super) struct TokenCommand {
     ttl: Lifetime,
 }
 
-fn role(name: &str) -> Result<Role, String> {
+pub(super) fn role(name: &str) -> Result<Role, String> {
     let word = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(name);
     Role::deserialize(word).map_err(|_| {
         "a role is admin, manager, staff, customer, guest, service or super_admin".to_owned()
@@ -52,10 +55,29 @@ fn role(name: &str) -> Result<Role, String> {
 }
 
 impl TokenCommand {
-    pub(super) fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let config = Config::load(&self.config, environment)?;
+    pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
+        let path = self.config.as_ref();
+        let config = path.map(|path| Config::load(path, environment));
+        let token = match config.transpose()? {
+            Some(config) if config.auth.issuer_algorithm().is_some() => {
+                self.signed(&config, environment)?
+            }
+            _ => self.given(environment).await?,
+        };
+        if json {
+            say(json!({ "token": token }))
+        } else {
+            say(token)
+        }
+    }
+
+    fn signed(self, config: &Config, environment: &Environment) -> anyhow::Result<String> {
         let (role, shops) = (self.role, self.shops);
         let shops = shops.map(|shops| shops.iter().map(ToString::to_string).collect());
+        if self.user.as_str().starts_with(ID_PREFIX) {
+            let problem = "--user: ids that begin with u_ are those of stockd's own users";
+            return Err(Usage(problem.to_owned()).into());
+        }
         let claims = Claims {
             customer: self.customer,
             locations: self.locations,
@@ -63,16 +85,37 @@ impl TokenCommand {
             ttl: self.ttl.0,
         };
         let token = signed(&config.auth, environment, role, self.user.as_str(), claims);
-        let token = token.map_err(|error| match error.downcast() {
+        token.map_err(|error| match error.downcast() {
             Ok(error) => config.located(error).into(),
             Err(other) => other,
-        })?;
-        if json {
-            say(json!({ "token": token }))
-        } else {
-            say(token)
-        }
+        })
     }
+
+    /// A token that the daemon signs.
+    async fn given(self, environment: &Environment) -> anyhow::Result<String> {
+        let connection = ConnectionArgs {
+            url: None,
+            token: None,
+            config: self.config,
+        };
+        let opened = connection.open(environment, "stockd-token", None)?;
+        let wanted = json!({
+            "userId": self.user,
+            "role": self.role,
+            "customerId": self.customer,
+            "locations": self.locations,
+            "shops": self.shops,
+            "ttlSeconds": self.ttl,
+        });
+        given(&opened, &wanted).await
+    }
+}
+
+/// A token that says this, signed by the daemon over its control socket.
+pub(super) async fn given(opened: &DaemonAccess, wanted: &Value) -> anyhow::Result<String> {
+    let api = ApiClient::new(opened.clone(), None)?;
+    let given = api.post("tokens", Some(wanted)).await?;
+    Ok(given["token"].as_str().unwrap_or_default().to_owned())
 }
 
 /// What a token says beyond role and user.

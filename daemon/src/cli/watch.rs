@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use clap::Args;
 use futures_util::{SinkExt as _, StreamExt as _};
-use schemas::{ErrorCode, Offset, Room};
+use schemas::{ErrorCode, Offset, Role, Room};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use ws::protocol::engine;
 use ws::protocol::socketio::{PacketContent, SocketIoPacket};
 
 use super::api_client::{ConnectionArgs, DaemonAccess};
 use super::terminal::{Colour, Terminal};
-use super::{Usage, event, say};
+use super::{Usage, event, say, token};
 use crate::config::Environment;
 
 /// Where all of a client's words go.
@@ -168,9 +171,6 @@ enum StreamEnd {
     ApiRefusal(String),
 }
 
-type WatchSocket =
-    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
 impl WatchStream {
     /// Everything that changes something, for people.
     pub(super) fn of_changes(terminal: Terminal) -> Self {
@@ -185,7 +185,7 @@ impl WatchStream {
 
     /// Prints events until it is refused for good; connects again after any interruption.
     pub(super) async fn follow(&mut self, opened: &DaemonAccess) -> anyhow::Result<()> {
-        let DaemonAccess { url, token } = opened;
+        let url = &opened.url;
         if url.scheme() != "http" {
             return Err(Usage(format!(
                 "{url}: watch speaks http:// only; run it beside the daemon"
@@ -198,12 +198,10 @@ impl WatchStream {
             .map_err(|()| Usage(format!("{url} is no address of a daemon")))?;
         let mut pause = Duration::from_millis(100);
         loop {
-            match tokio_tungstenite::connect_async(address.as_str()).await {
-                Ok((mut socket, _)) => {
+            match self.follow_once(opened, address.as_str()).await? {
+                Ok(StreamEnd::ApiRefusal(reason)) => anyhow::bail!("{reason}"),
+                Ok(StreamEnd::Lost) => {
                     pause = Duration::from_millis(100);
-                    if let StreamEnd::ApiRefusal(reason) = self.listen(&mut socket, token).await? {
-                        anyhow::bail!("{reason}");
-                    }
                     tracing::info!("the connection ended; connecting again");
                 }
                 Err(error) => tracing::info!(%error, "no connection; trying again"),
@@ -213,7 +211,41 @@ impl WatchStream {
         }
     }
 
-    async fn listen(&mut self, socket: &mut WatchSocket, token: &str) -> anyhow::Result<StreamEnd> {
+    /// Prints events over one connection, or says why there is none.
+    async fn follow_once(
+        &mut self,
+        opened: &DaemonAccess,
+        address: &str,
+    ) -> anyhow::Result<Result<StreamEnd, anyhow::Error>> {
+        let Some(socket) = &opened.socket else {
+            let token = opened.token.clone().unwrap_or_default();
+            return match tokio_tungstenite::connect_async(address).await {
+                Ok((mut socket, _)) => self.listen(&mut socket, &token).await.map(Ok),
+                Err(error) => Ok(Err(error.into())),
+            };
+        };
+        let connected = async {
+            // Sockets want a token on any way.
+            let wanted = json!({ "role": Role::SuperAdmin });
+            let token = match &opened.token {
+                Some(token) => token.clone(),
+                None => token::given(opened, &wanted).await?,
+            };
+            let stream = UnixStream::connect(socket).await?;
+            let (socket, _) = tokio_tungstenite::client_async(address, stream).await?;
+            anyhow::Ok((socket, token))
+        };
+        match connected.await {
+            Ok((mut socket, token)) => self.listen(&mut socket, &token).await.map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn listen<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        socket: &mut WebSocketStream<S>,
+        token: &str,
+    ) -> anyhow::Result<StreamEnd> {
         while let Some(Ok(message)) = socket.next().await {
             let Message::Text(text) = message else {
                 continue;

@@ -6,6 +6,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{ConfigFault, SecretRef};
+use crate::people::auth::OWN_ISSUER;
 
 /// Seconds by which an issuer's clock may differ when nothing is said.
 const LEEWAY_SECONDS: u16 = 30;
@@ -14,9 +15,8 @@ const LEEWAY_SECONDS: u16 = 30;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// The only algorithm accepted.
-    #[serde(default)]
-    pub algorithm: Algorithm,
+    /// The only algorithm accepted of the issuer; HS256 when nothing is said.
+    pub algorithm: Option<Algorithm>,
     /// For HS256: at least 32 bytes.
     pub secret: Option<SecretRef>,
     /// For HS256, while a secret is being replaced: the one before, whose tokens are still taken.
@@ -39,6 +39,23 @@ pub struct Auth {
 
 fn leeway_seconds() -> u16 {
     LEEWAY_SECONDS
+}
+
+/// Without the section, no issuer is configured: people sign in with a password, programs by the control socket.
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            algorithm: None,
+            secret: None,
+            secret_before: None,
+            public_key: None,
+            jwks: None,
+            issuer: None,
+            audience: None,
+            longest_days: None,
+            leeway_seconds: LEEWAY_SECONDS,
+        }
+    }
 }
 
 /// Where a set of keys is.
@@ -65,10 +82,9 @@ impl TryFrom<String> for KeySet {
 }
 
 /// How tokens are signed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[allow(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
 pub enum Algorithm {
-    #[default]
     HS256,
     RS256,
     ES256,
@@ -76,10 +92,31 @@ pub enum Algorithm {
 }
 
 impl Auth {
+    /// How the tokens of the configured issuer are signed; `None` where none is configured, and stockd alone gives out
+    /// tokens.
+    pub fn issuer_algorithm(&self) -> Option<Algorithm> {
+        let says_how = self.secret.is_some()
+            || self.secret_before.is_some()
+            || self.public_key.is_some()
+            || self.jwks.is_some();
+        self.algorithm.or(says_how.then_some(Algorithm::HS256))
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigFault> {
+        if self.issuer.as_deref() == Some(OWN_ISSUER) {
+            let why = "is stockd's own name, under which it gives out tokens to its users: give the other issuer another";
+            return Err(ConfigFault::new("auth.issuer", why));
+        }
+        let Some(algorithm) = self.issuer_algorithm() else {
+            if self.issuer.is_some() || self.audience.is_some() {
+                let why = "is missing, so no token could say what auth.issuer and auth.audience ask for: add auth.secret, auth.public_key or auth.jwks";
+                return Err(ConfigFault::new("auth.secret", why));
+            }
+            return Ok(());
+        };
         let secrets = self.secret.is_some() || self.secret_before.is_some();
         let files = usize::from(self.public_key.is_some()) + usize::from(self.jwks.is_some());
-        match self.algorithm {
+        match algorithm {
             Algorithm::HS256 if self.secret.is_some() && files == 0 => Ok(()),
             Algorithm::HS256 => Err(ConfigFault::new(
                 "auth.algorithm",

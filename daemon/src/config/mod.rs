@@ -48,6 +48,7 @@ pub struct Config {
     /// The RabbitMQ broker whose messages are told, where there is one.
     pub amqp: Option<Amqp>,
     /// Whose tokens to trust.
+    #[serde(default)]
     pub auth: Auth,
     /// Which shops to mirror; at least one.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! `[[server]]`: where to listen, and for whom.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -106,6 +107,20 @@ impl Address {
         )
     }
 
+    /// The address as one on the same machine reaches it: "every address of this machine" is none to connect to.
+    pub fn reachable(&self) -> String {
+        let (host, port) = self.pair();
+        match host.parse() {
+            Ok(IpAddr::V4(ip)) if ip.is_unspecified() => {
+                SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+            }
+            Ok(IpAddr::V6(ip)) if ip.is_unspecified() => {
+                SocketAddr::from((Ipv6Addr::LOCALHOST, port)).to_string()
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// The port; 0 is any that is free.
     pub fn port(&self) -> u16 {
         self.port
@@ -138,7 +153,7 @@ impl FromStr for Address {
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
         let is_host = if let Some(inner) = inner {
-            inner.parse::<std::net::Ipv6Addr>().is_ok()
+            inner.parse::<Ipv6Addr>().is_ok()
         } else {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             // What has digits only, and is no address, is a mistyped one and no name.
@@ -147,7 +162,7 @@ impl FromStr for Address {
                 .all(|byte| byte.is_ascii_digit() || byte == b'.');
             !host.is_empty()
                 && host.bytes().all(plain)
-                && (!numbers || host.parse::<std::net::Ipv4Addr>().is_ok())
+                && (!numbers || host.parse::<Ipv4Addr>().is_ok())
         };
         if is_host {
             Ok(Self {

@@ -226,12 +226,7 @@ fn explain(message: &str, path: &str) -> ConfigFault {
     }
     if let Some(field) = message.strip_prefix("missing field `") {
         let field = field.trim_end_matches('`');
-        let remedy = if field == "auth" {
-            "write the section [auth] with secret = \"credential:jwt-secret\"".to_owned()
-        } else {
-            format!("write {field} = … there")
-        };
-        return fault(&at(field), format!("is missing: {remedy}"));
+        return fault(&at(field), format!("is missing: write {field} = … there"));
     }
     if message.starts_with("unknown variant `") {
         let words = expected(message).unwrap_or_default().replace('`', "\"");

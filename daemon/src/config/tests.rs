@@ -283,15 +283,29 @@ fn a_bad_setting_is_refused_with_its_line_the_reason_and_the_remedy() {
             Config::read("[[server]]\n", "s.toml", &Environment::default())
                 .unwrap_err()
                 .to_string(),
-            "s.toml, line 1, column 1: auth is missing: write the section [auth] with secret = \"credential:jwt-secret\"",
+            "s.toml: shop is missing: write [[shop]] with domain, access_token and webhook_secrets",
         ),
         (
             said(domain, ""),
             "s.toml, line 5, column 1: shop.domain is missing: write domain = … there",
         ),
         (
-            said("secret = \"0123456789abcdef0123456789abcdef\"", ""),
-            "s.toml, line 3, column 1: auth.algorithm HS256 needs auth.secret, and neither auth.public_key nor auth.jwks",
+            said(
+                "secret = \"0123456789abcdef0123456789abcdef\"",
+                "algorithm = \"HS256\"",
+            ),
+            "s.toml, line 4, column 13: auth.algorithm HS256 needs auth.secret, and neither auth.public_key nor auth.jwks",
+        ),
+        (
+            said(
+                "secret = \"0123456789abcdef0123456789abcdef\"",
+                "audience = \"stock\"",
+            ),
+            "s.toml, line 3, column 1: auth.secret is missing, so no token could say what auth.issuer and auth.audience ask for: add auth.secret, auth.public_key or auth.jwks",
+        ),
+        (
+            said("secret =", "issuer = \"stockd\"\nsecret ="),
+            "s.toml, line 4, column 10: auth.issuer is stockd's own name, under which it gives out tokens to its users: give the other issuer another",
         ),
         // Without effect, or with another than was meant.
         (

@@ -1,10 +1,12 @@
 //! Who may call a route: described beside it, checked by the dispatcher before any handler sees the request.
 
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use schemas::{ErrorBody, ErrorCode, Identity, Role, ShopDomain};
 
 use super::RouteContext;
 use super::service;
+use crate::control;
 use crate::http::edge::Peer;
 use crate::people::auth::TokenError;
 
@@ -32,6 +34,8 @@ pub(super) enum AccessCondition {
     EveryLocation,
     /// A customer must be known by a customer id.
     OwnOrders,
+    /// The caller comes by the control socket, without a token.
+    ControlSocket,
 }
 
 const READ_REFUSAL: &str = "the role {role} may not read this";
@@ -104,6 +108,16 @@ pub(super) const ADMINS_OF_EVERY_SHOP: TokenAccess = TokenAccess {
         "this is for admins of every shop",
     )
 };
+/// Whoever runs the installation, and everybody for the user that they are.
+pub(super) const ADMINS_OR_ONESELF: TokenAccess = TokenAccess {
+    condition: AccessCondition::EveryShopOrOneself,
+    ..ADMINS_OF_EVERY_SHOP
+};
+/// Whoever may open the control socket: the machine's administrators.
+pub(super) const CONTROL_SOCKET: TokenAccess = TokenAccess {
+    condition: AccessCondition::ControlSocket,
+    ..of_roles(&[], "this is for the control socket, on the machine itself")
+};
 /// Other programs that post, and who runs the installation.
 pub(super) const POSTERS: TokenAccess = TokenAccess {
     or_trusted_network: true,
@@ -137,12 +151,22 @@ impl TokenAccess {
         peer: Peer,
         path_part: &str,
     ) -> Result<Identity, ErrorBody> {
-        let caller = if self.or_trusted_network {
+        let has_token = headers.contains_key(AUTHORIZATION);
+        let control = peer.unix_user.filter(|_| !has_token);
+        let control = control.and_then(control::identity);
+        let comes_by_control = control.is_some();
+        let caller = if let Some(control) = control {
+            control
+        } else if self.or_trusted_network {
             service::caller(context, headers, peer)?
         } else {
             identity(context, headers)?
         };
-        if self.admits(&caller, &context.shops.domains(), path_part) {
+        let is_admitted = match self.condition {
+            AccessCondition::ControlSocket => comes_by_control,
+            _ => self.admits(&caller, &context.shops.domains(), path_part),
+        };
+        if is_admitted {
             return Ok(caller);
         }
         let message = self.refusal.replace("{role}", caller.role.as_str());
@@ -158,6 +182,8 @@ impl TokenAccess {
             AccessCondition::EveryShopOrOneself => {
                 caller.user_id.as_str() == path_part || has_role && everywhere()
             }
+            // No token opens that.
+            AccessCondition::ControlSocket => false,
             AccessCondition::EveryLocation => has_role && caller.limiting_locations().is_none(),
             AccessCondition::OwnOrders => {
                 has_role && (caller.role != Role::Customer || caller.own_customer().is_some())

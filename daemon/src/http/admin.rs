@@ -139,13 +139,7 @@ pub(super) async fn revoke(
     context: &RouteContext,
     call: RouteCall<NoParameters>,
 ) -> Result<RevokedUntil, ErrorBody> {
-    let body = body::whole(call.body, COMMAND_BYTES_MAX).await?;
-    let revoking: Revoking = schemas::json::read(&body).map_err(|problem| {
-        ErrorBody::new(
-            ErrorCode::InvalidPayload,
-            format!("not a revocation: {problem}"),
-        )
-    })?;
+    let revoking: Revoking = body::read(call.body, COMMAND_BYTES_MAX, "a revocation").await?;
     let of = match (revoking.jti, revoking.user_id) {
         (Some(jti), None) if (1..=TOKEN_ID_BYTES_MAX).contains(&jti.len()) => Revoked::Token(jti),
         (None, Some(user)) => Revoked::User(user),
@@ -182,6 +176,9 @@ pub(super) async fn revoke(
         .await;
     written.map_err(|failure| failed(&failure))?;
     // Nobody comes in with it any more; and then whoever is in goes.
+    if let Revoked::User(user) = &revocation.of {
+        context.accounts.end_logins(user, None).await?;
+    }
     context.tokens.revoke(revocation, now);
     context.hub.recheck_tokens();
     tracing::info!(user.id = %call.identity.user_id, "revoked tokens");

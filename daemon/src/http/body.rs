@@ -11,6 +11,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, header};
 use schemas::{ErrorBody, ErrorCode};
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use ws::connection::counted_as;
 
@@ -86,6 +87,19 @@ pub(super) async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, ErrorBo
         () = share.displaced.cancelled() => Err(displaced()),
         read = read => read,
     }
+}
+
+/// The whole body as JSON of that type, or the refusal of what is `not <what>`.
+pub(super) async fn read<T: DeserializeOwned>(
+    body: Body,
+    bytes_max: usize,
+    what: &str,
+) -> Result<T, ErrorBody> {
+    let body = whole(body, bytes_max).await?;
+    schemas::json::read(&body).map_err(|problem| {
+        let message = format!("not {what}: {problem}");
+        ErrorBody::new(ErrorCode::InvalidPayload, message)
+    })
 }
 
 fn displaced() -> ErrorBody {

@@ -182,6 +182,7 @@ pub(super) async fn give(
         identity,
         parameters,
         body,
+        ..
     }: RouteCall<GiveParameters>,
     kind: CommandKind,
 ) -> Result<Value, ErrorBody> {

@@ -50,25 +50,34 @@ pub trait Listener: Send + 'static {
     type Stream: Stream;
 
     /// Waits for the next connection.
-    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)>;
+    async fn accept(&mut self) -> io::Result<(Self::Stream, Peer)>;
 }
 
 #[async_trait]
 impl Listener for tokio::net::TcpListener {
     type Stream = tokio::net::TcpStream;
 
-    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
-        let (stream, peer) = Self::accept(self).await?;
+    async fn accept(&mut self) -> io::Result<(Self::Stream, Peer)> {
+        let (stream, address) = Self::accept(self).await?;
         // An event is small and somebody waits for it.
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+        let peer = Peer {
+            address,
+            unix_user: None,
+        };
         Ok((stream, peer))
     }
 }
 
 /// The other end of a request's connection; every request carries it as an extension.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer {
+    /// Its address; that of this machine where it came by the control socket.
+    pub address: SocketAddr,
+    /// The number of the Unix user who came by the control socket.
+    pub unix_user: Option<u32>,
+}
 
 /// What is sent to a connection that has no place. Nothing of its request was read.
 const NO_PLACE: &[u8] =
@@ -112,7 +121,10 @@ impl Edge {
                     continue;
                 }
             };
-            let client = (!self.is_proxy(peer.ip())).then(|| peer.ip());
+            let ip = peer.address.ip();
+            // Whoever comes by the control socket shares its one address with others.
+            let is_counted = peer.unix_user.is_none() && !self.is_proxy(ip);
+            let client = is_counted.then_some(ip);
             let Some(place) = heartbeat.work(async { self.places.take(client) }).await else {
                 // What the kernel does not take at once is not worth waiting for.
                 let _ = stream.write(NO_PLACE).now_or_never();
@@ -121,7 +133,7 @@ impl Edge {
             let connection =
                 self.clone()
                     .connection(stream, peer, place, routes.clone(), stop.clone());
-            tasks.spawn(connection.instrument(spans::connection(peer)));
+            tasks.spawn(connection.instrument(spans::connection(peer.address)));
         }
     }
 
@@ -135,7 +147,7 @@ impl Edge {
     async fn connection<S, F>(
         self,
         stream: S,
-        peer: SocketAddr,
+        peer: Peer,
         place: ConnectionPlace,
         routes: F,
         stop: CancellationToken,
@@ -150,9 +162,9 @@ impl Edge {
         let edge = &self;
         let answer = service_fn(move |mut request: Request<Incoming>| {
             place.hold();
-            let judged = edge.judge(&mut request, peer, is_kept);
+            let judged = edge.judge(&mut request, peer.address, is_kept);
             let is_last = is_kept || judged.is_err() || head::is_last(request.headers());
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(peer);
             let mut service = service.clone();
             async move {
                 let mut answer = match judged {
@@ -192,7 +204,7 @@ impl Edge {
         };
         if let Err(error) = ended {
             // A client that hangs up or talks nonsense is its own affair.
-            tracing::debug!(%peer, %error, "connection ended");
+            tracing::debug!(peer = %peer.address, %error, "connection ended");
         }
     }
 

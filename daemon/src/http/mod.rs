@@ -21,8 +21,10 @@ mod route;
 mod routes;
 mod runs;
 mod service;
+mod session;
 pub(crate) mod source;
 pub(crate) mod tail;
+mod users;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -52,6 +54,7 @@ pub(crate) use self::service::KnownHosts;
 use crate::amqp;
 use crate::http::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
+use crate::people::accounts::Accounts;
 use crate::people::auth::Tokens;
 use crate::secrets::ShopSecrets;
 use crate::shop::commands::Commands;
@@ -80,6 +83,10 @@ pub(crate) struct AppState {
     pub(crate) started: Timestamp,
     /// Who a token is.
     pub(crate) tokens: Arc<Tokens>,
+    /// Who signs in with a password.
+    pub(crate) accounts: Arc<Accounts>,
+    /// Where the page is, for links that are given out on the machine itself; without a slash at its end.
+    pub(crate) page_url: Arc<str>,
     /// Each shop's webhook secrets.
     pub(crate) shops: Arc<ShopSecrets>,
     /// The shops themselves.
@@ -186,7 +193,7 @@ fn operations(context: RouteContext) -> BoxedFilter<(Response,)> {
                     let Some((route, path_part)) = routes::find(&method, path.as_str()) else {
                         return nothing(path.as_str());
                     };
-                    let from = context.entrance.address_of(peer.0.ip(), &headers);
+                    let from = context.entrance.address_of(peer.address.ip(), &headers);
                     let body = Body::new(body, &headers, from, &context.bodies);
                     let request = ApiRequest {
                         route,
@@ -275,7 +282,7 @@ fn error(status: StatusCode, error: &ErrorBody) -> Response {
 fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::TokenExpired | ErrorCode::TokenInvalid => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::Forbidden | ErrorCode::TlsRequired => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::InvalidPayload
         | ErrorCode::LocationRequired

@@ -283,6 +283,7 @@ pub(super) async fn post(
         identity,
         parameters,
         body,
+        ..
     }: RouteCall<NotifyParameters>,
     notification: OmsNotification,
 ) -> Result<OmsAnswer, ErrorBody> {

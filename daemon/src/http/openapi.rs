@@ -100,7 +100,9 @@ fn described(
     }
     match &route.endpoint {
         // Said, because nothing said is taken for forgotten.
-        RouteEndpoint::Open(_) | RouteEndpoint::Recognizing { .. } => told["security"] = json!([]),
+        RouteEndpoint::Open(_)
+        | RouteEndpoint::Recognizing { .. }
+        | RouteEndpoint::SigningIn(_) => told["security"] = json!([]),
         RouteEndpoint::Signed { .. } => told["security"] = json!([{ "signature": [] }]),
         RouteEndpoint::Authorized { access, .. } => {
             told["security"] = json!([{ "token": [] }]);

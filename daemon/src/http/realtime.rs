@@ -55,8 +55,8 @@ fn socketio<S: Stream>(
         .and(warp::ext::optional::<OnUpgrade>())
         .and(warp::body::stream())
         .then(
-            move |method, path: FullPath, query: String, headers, Peer(peer), upgrade, body| {
-                let context = context.clone();
+            move |method, path: FullPath, query: String, headers, peer: Peer, upgrade, body| {
+                let (context, peer) = (context.clone(), peer.address);
                 async move {
                     let uri: Uri = format!("{}?{query}", path.as_str())
                         .parse()
@@ -85,8 +85,8 @@ fn plain<S: Stream>(
         .and(warp::ext::get::<Peer>())
         .and(warp::ext::optional::<OnUpgrade>())
         .and(warp::body::stream())
-        .then(move |method, headers, Peer(peer), upgrade, body| {
-            let context = context.clone();
+        .then(move |method, headers, peer: Peer, upgrade, body| {
+            let (context, peer) = (context.clone(), peer.address);
             async move {
                 let outcome = context.hub.handshake_plain(
                     dialect,

@@ -52,6 +52,8 @@ pub(super) enum RouteEndpoint {
         parameters: &'static [&'static dyn DescribedParameter],
         handler: fn(RouteContext, SignedRequest) -> PendingAnswer,
     },
+    /// Whoever shows what the handler judges: a password, a link, a cookie.
+    SigningIn(fn(RouteContext, SignInRequest) -> PendingAnswer),
     /// Whoever passes this access, and nobody else.
     Authorized {
         access: TokenAccess,
@@ -63,14 +65,18 @@ pub(super) enum RouteEndpoint {
 /// The methods that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RouteMethod {
+    Delete,
     Get,
+    Patch,
     Post,
 }
 
 impl RouteMethod {
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Delete => "DELETE",
             Self::Get => "GET",
+            Self::Patch => "PATCH",
             Self::Post => "POST",
         }
     }
@@ -123,7 +129,9 @@ impl ApiRoute {
     /// What may be said by name.
     pub(super) fn parameters(&self) -> &'static [&'static dyn DescribedParameter] {
         match self.endpoint {
-            RouteEndpoint::Open(_) | RouteEndpoint::Recognizing { .. } => &[],
+            RouteEndpoint::Open(_)
+            | RouteEndpoint::Recognizing { .. }
+            | RouteEndpoint::SigningIn(_) => &[],
             RouteEndpoint::Signed { parameters, .. }
             | RouteEndpoint::Authorized { parameters, .. } => parameters,
         }
@@ -176,6 +184,20 @@ impl ApiRoute {
                 let ApiRequest { headers, body, .. } = request;
                 handler(context, SignedRequest { headers, body }).await
             }
+            RouteEndpoint::SigningIn(handler) => {
+                let ApiRequest {
+                    headers,
+                    peer,
+                    body,
+                    ..
+                } = request;
+                let request = SignInRequest {
+                    headers,
+                    peer,
+                    body,
+                };
+                handler(context, request).await
+            }
             RouteEndpoint::Authorized {
                 access, handler, ..
             } => {
@@ -217,10 +239,19 @@ pub(super) struct SignedRequest {
     pub(super) body: Body,
 }
 
+/// A request of somebody who wants to be known, or known no longer.
+pub(super) struct SignInRequest {
+    pub(super) headers: HeaderMap,
+    pub(super) peer: Peer,
+    pub(super) body: Body,
+}
+
 /// A request whose caller may make it, with its parameters read.
 pub(super) struct RouteCall<P> {
     pub(super) identity: Identity,
     pub(super) parameters: P,
+    pub(super) headers: HeaderMap,
+    pub(super) peer: Peer,
     pub(super) body: Body,
 }
 
@@ -242,6 +273,8 @@ impl<P: RouteParameters> RouteCall<P> {
         Ok(Self {
             identity,
             parameters,
+            headers: request.headers,
+            peer: request.peer,
             body: request.body,
         })
     }

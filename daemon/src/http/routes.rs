@@ -12,9 +12,9 @@ use schemas::shape::ReservationShape;
 use store::{Collection, Drifted};
 
 use super::access::{
-    ADMINS_OF_EVERY_SHOP, BUT_SERVICES, BUYERS_AND_STAFF, COMMANDERS, EVERYBODY, POSTERS,
-    PRESENCE_READERS, PRESENCE_READERS_OR_ONESELF, RELEASERS, RUN_MANAGERS, STAFF,
-    STAFF_OF_EVERY_LOCATION,
+    ADMINS_OF_EVERY_SHOP, ADMINS_OR_ONESELF, BUT_SERVICES, BUYERS_AND_STAFF, COMMANDERS,
+    CONTROL_SOCKET, EVERYBODY, POSTERS, PRESENCE_READERS, PRESENCE_READERS_OR_ONESELF, RELEASERS,
+    RUN_MANAGERS, STAFF, STAFF_OF_EVERY_LOCATION,
 };
 use super::oms::OmsNotification;
 use super::parameter::{
@@ -23,7 +23,8 @@ use super::parameter::{
 };
 use super::route::{AnswerContent, ApiRoute, RouteCall, RouteEndpoint, RouteMethod, answer, of};
 use super::{
-    admin, api, commands, health, hub, metrics, oms, openapi, posts, realtime, runs, webhooks,
+    admin, api, commands, health, hub, metrics, oms, openapi, posts, realtime, runs, session,
+    users, webhooks,
 };
 
 fn object(_: &mut SchemaGenerator) -> Schema {
@@ -61,6 +62,18 @@ const fn post(
     }
 }
 
+const fn delete(
+    name: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    endpoint: RouteEndpoint,
+) -> ApiRoute {
+    ApiRoute {
+        method: RouteMethod::Delete,
+        ..get(name, path, summary, endpoint)
+    }
+}
+
 /// An endpoint for those who pass an access, whose handler takes these parameters and answers JSON.
 macro_rules! authorized {
     ($access:expr, $handler:path, $parameters:ty) => { authorized!($access, $handler, $parameters, OK) };
@@ -88,6 +101,22 @@ macro_rules! open {
     };
 }
 
+/// An endpoint for whoever shows what the handler judges.
+macro_rules! signing_in {
+    ($handler:path) => {
+        RouteEndpoint::SigningIn(|context, request| {
+            Box::pin(async move { $handler(&context, request).await })
+        })
+    };
+}
+
+/// Where somebody signs in.
+const NOT_IN: &[StatusCode] = &[
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::SERVICE_UNAVAILABLE,
+];
 const CONFLICT: &[StatusCode] = &[StatusCode::NOT_FOUND, StatusCode::CONFLICT];
 const OK: StatusCode = StatusCode::OK;
 const CREATED: StatusCode = StatusCode::CREATED;
@@ -477,6 +506,156 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         )
     },
     ApiRoute {
+        body: Some((
+            of::<session::PasswordCredentials>,
+            r#"{"name": "Ann", "password": "a rainy day in May"}"#,
+        )),
+        answers: &[(OK, AnswerContent::Json(of::<session::SessionToken>))],
+        refusals: NOT_IN,
+        ..post(
+            "signIn",
+            "/api/v1/session",
+            "Sign in with a name and a password (sets a cookie that fetches tokens).",
+            signing_in!(session::sign_in),
+        )
+    },
+    ApiRoute {
+        body: Some((
+            of::<session::LinkedPassword>,
+            r#"{"link": "what-stands-behind-the-#link=", "password": "a rainy day in May"}"#,
+        )),
+        answers: &[(OK, AnswerContent::Json(of::<session::SessionToken>))],
+        refusals: NOT_IN,
+        ..post(
+            "followLink",
+            "/api/v1/session/link",
+            "Set a password by a one-time link, and sign in.",
+            signing_in!(session::follow_link),
+        )
+    },
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<session::SessionToken>))],
+        refusals: NOT_IN,
+        ..post(
+            "refreshSession",
+            "/api/v1/session/refresh",
+            "Get another token with the cookie (from the page of this very address).",
+            signing_in!(session::refresh),
+        )
+    },
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<session::SignedOut>))],
+        refusals: NOT_IN,
+        ..delete(
+            "signOut",
+            "/api/v1/session",
+            "Sign out (from the page of this very address).",
+            signing_in!(session::sign_out),
+        )
+    },
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<session::SignInOptions>))],
+        ..get(
+            "readSignInOptions",
+            "/api/v1/session/options",
+            "Get how one may sign in.",
+            signing_in!(session::options),
+        )
+    },
+    ApiRoute {
+        answers: &[(
+            OK,
+            AnswerContent::Json(of::<api::List<session::SessionShape>>),
+        )],
+        ..get(
+            "listSessions",
+            "/api/v1/sessions",
+            "List where one is signed in.",
+            authorized!(STAFF, session::sessions, session::SessionsParameters),
+        )
+    },
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<session::EndedSessions>))],
+        ..delete(
+            "endSessions",
+            "/api/v1/sessions",
+            "Sign out everywhere.",
+            authorized!(STAFF, session::end_sessions, session::SessionsParameters),
+        )
+    },
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<session::EndedSessions>))],
+        refusals: &[StatusCode::NOT_FOUND],
+        ..delete(
+            "endSession",
+            "/api/v1/sessions/{sessionId}",
+            "Sign out in one place.",
+            authorized!(STAFF, session::end_session, session::SessionParameters),
+        )
+    },
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<api::List<users::UserShape>>))],
+        ..get(
+            "listUsers",
+            "/api/v1/users",
+            "List users, by name (for admins of every shop).",
+            authorized!(ADMINS_OF_EVERY_SHOP, users::users, NoParameters),
+        )
+    },
+    ApiRoute {
+        body: Some((
+            of::<users::UserToAdd>,
+            r#"{"name": "Ann", "role": "staff"}"#,
+        )),
+        answers: &[(CREATED, AnswerContent::Json(of::<users::UserShape>))],
+        refusals: &[StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS],
+        ..post(
+            "addUser",
+            "/api/v1/users",
+            "Add a user, who has no password yet (for admins of every shop).",
+            authorized!(ADMINS_OF_EVERY_SHOP, users::add, NoParameters, CREATED),
+        )
+    },
+    ApiRoute {
+        method: RouteMethod::Patch,
+        body: Some((of::<users::ChangeOfUser>, r#"{"language": "de"}"#)),
+        answers: &[(OK, AnswerContent::Json(of::<users::UserShape>))],
+        refusals: &[StatusCode::NOT_FOUND, StatusCode::TOO_MANY_REQUESTS],
+        ..get(
+            "changeUser",
+            "/api/v1/users/{userId}",
+            "Change a user (one's own language and password; for admins of every shop what others may do).",
+            authorized!(ADMINS_OR_ONESELF, users::change, users::LocalUserParameters),
+        )
+    },
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<users::PasswordLink>))],
+        refusals: CONFLICT,
+        ..post(
+            "linkUser",
+            "/api/v1/users/{userId}/link",
+            "Make a one-time link by which a user sets a password (for admins of every shop).",
+            authorized!(
+                ADMINS_OF_EVERY_SHOP,
+                users::link,
+                users::LocalUserParameters
+            ),
+        )
+    },
+    ApiRoute {
+        body: Some((
+            of::<users::WantedToken>,
+            r#"{"role": "staff", "userId": "till-7"}"#,
+        )),
+        answers: &[(CREATED, AnswerContent::Json(of::<users::GivenToken>))],
+        ..post(
+            "giveToken",
+            "/api/v1/tokens",
+            "Get a token for anybody (by the control socket only).",
+            authorized!(CONTROL_SOCKET, users::give_token, NoParameters, CREATED),
+        )
+    },
+    ApiRoute {
         answers: &[(OK, AnswerContent::Json(object))],
         ..get(
             "readOpenapi",
@@ -706,7 +885,9 @@ pub(super) fn find(method: &Method, path: &str) -> Option<(&'static ApiRoute, St
 /// The methods that a path takes, for people and for the header `Allow`; none where there is nothing.
 pub(super) fn methods(path: &str) -> String {
     let methods = at(path).map(|(route, _)| match route.method {
+        RouteMethod::Delete => "DELETE",
         RouteMethod::Get => "GET, HEAD",
+        RouteMethod::Patch => "PATCH",
         RouteMethod::Post => "POST",
     });
     methods.collect::<Vec<_>>().join(", ")
@@ -763,7 +944,10 @@ mod tests {
             .filter(|route| route.path.starts_with("/api/v1/"));
         for route in own {
             let authorized = matches!(route.endpoint, RouteEndpoint::Authorized { .. });
-            assert!(authorized, "{} lets anybody in", route.path);
+            let is_login = matches!(route.endpoint, RouteEndpoint::SigningIn(_));
+            let is_of_session = route.path.split('/').nth(3) == Some("session");
+            assert_eq!(is_login, is_of_session, "{}", route.path);
+            assert!(authorized || is_login, "{} lets anybody in", route.path);
         }
     }
 }

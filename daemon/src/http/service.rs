@@ -58,9 +58,9 @@ impl KnownHosts {
 pub(super) fn caller(
     context: &RouteContext,
     headers: &HeaderMap,
-    Peer(peer): Peer,
+    peer: Peer,
 ) -> Result<Identity, ErrorBody> {
-    let address = context.entrance.address_of(peer.ip(), headers);
+    let address = context.entrance.address_of(peer.address.ip(), headers);
     let trusted = context
         .trusted_networks
         .iter()

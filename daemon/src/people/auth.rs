@@ -7,19 +7,21 @@
 
 mod awaited;
 mod keys;
+mod own;
 mod remote;
 mod revocations;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use jsonwebtoken::{EncodingKey, Header};
 use schemas::{
-    AnyId, CustomerId, Identity, LocationId, Role, ShopDomain, ShopScope, Timestamp, UserId,
+    AnyId, CustomerId, ErrorBody, ErrorCode, Identity, LocationId, Role, ShopDomain, ShopScope,
+    Timestamp, UserId,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -27,8 +29,11 @@ use store::Revocation;
 use tokio_util::sync::CancellationToken;
 
 use self::keys::{Keys, hs256_secret};
+pub(crate) use self::own::OWN_ISSUER;
+use self::own::OwnIssuer;
 use self::revocations::Revocations;
 use crate::config::{self, Algorithm, Config, ConfigError, Environment};
+use crate::people::accounts::{Accounts, ID_PREFIX, SignedIn};
 use crate::supervisor::Heartbeat;
 
 /// Longest token looked at, in bytes; a longer one is refused unread.
@@ -39,6 +44,9 @@ const FOR_EVER: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 pub(crate) const TOKEN_ID_BYTES_MAX: usize = 256;
 /// Revocations that count at a time; further ones are refused.
 pub(crate) const REVOCATIONS_MAX: usize = 100_000;
+
+/// What ids of those begin with who come by the control socket.
+pub(crate) const CONTROL_PREFIX: &str = "unix:";
 
 /// Why a token is not taken. Clients are told only that it is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +70,10 @@ pub enum TokenError {
 
 /// Verifies tokens.
 pub struct Tokens {
-    keys: Keys,
+    /// Those of the configured issuer, if there is one.
+    keys: Option<Keys>,
+    /// Ourselves as an issuer, once the store is open.
+    own: OnceLock<OwnIssuer>,
     revocations: Revocations,
     issuer: Option<String>,
     audience: Option<String>,
@@ -71,6 +82,13 @@ pub struct Tokens {
     latest_issued_at: AtomicI64,
     longest: Option<SignedDuration>,
     shops: Vec<KnownShop>,
+}
+
+/// Who signed a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenIssuer {
+    Configured,
+    Own,
 }
 
 struct KnownShop {
@@ -90,6 +108,9 @@ struct TokenClaims {
     iat: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     jti: Option<Value>,
+    /// The login, in a token of a local user.
+    #[serde(default, deserialize_with = "present")]
+    sid: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     nbf: Option<Value>,
     #[serde(default, deserialize_with = "present")]
@@ -169,6 +190,7 @@ impl Tokens {
         };
         Ok(Self {
             keys: Keys::fetch(auth, environment)?,
+            own: OnceLock::new(),
             revocations: Revocations::default(),
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
@@ -191,11 +213,13 @@ impl Tokens {
                 "longer than {TOKEN_BYTES_MAX} bytes"
             )));
         }
-        let claims = self.signed(token)?;
+        let (claims, issuer) = self.signed(token)?;
         let expires_at = self.in_time(&claims, now)?;
-        self.meant_for_us(&claims)?;
-        let identity = self.identity(&claims, expires_at)?;
-        if self.revocations.concern(&identity) {
+        if issuer == TokenIssuer::Configured {
+            self.meant_for_us(&claims)?;
+        }
+        let identity = self.identity(&claims, issuer, expires_at)?;
+        if self.is_void(&identity) {
             return Err(TokenError::Revoked);
         }
         if let Some(issued_at) = identity.issued_at {
@@ -205,31 +229,80 @@ impl Tokens {
         Ok(identity)
     }
 
-    /// What a token says that is signed by one of our keys.
-    fn signed(&self, token: &str) -> Result<TokenClaims, TokenError> {
+    /// Has tokens of our own taken from now on.
+    pub(crate) fn open_own(&self, secret: &[u8; 32], accounts: Arc<Accounts>) {
+        // Once for each daemon, at its start.
+        let _ = self.own.set(OwnIssuer::new(secret, accounts));
+    }
+
+    /// A token for somebody who is signed in, and when it runs out.
+    pub(crate) fn issue(
+        &self,
+        signed_in: &SignedIn,
+        now: Timestamp,
+    ) -> Result<(String, Timestamp), ErrorBody> {
+        self.own()?.issue(signed_in, now)
+    }
+
+    /// A token for anybody, whom the control socket vouches for.
+    pub(crate) fn issue_for(&self, token: NewToken) -> Result<String, ErrorBody> {
+        self.own()?.issue_for(token)
+    }
+
+    fn own(&self) -> Result<&OwnIssuer, ErrorBody> {
+        let closed = || ErrorBody::new(ErrorCode::Unavailable, "stockd is starting; try again");
+        self.own.get().ok_or_else(closed)
+    }
+
+    /// Whether the bearer's tokens were taken back. Those of a local user end with the login that they are of.
+    fn is_void(&self, identity: &Identity) -> bool {
+        let is_over = || {
+            let login = identity.token_id.as_deref().unwrap_or_default();
+            let own = self.own.get();
+            !own.is_some_and(|own| own.accounts.is_signed_in(&identity.user_id, login))
+        };
+        self.revocations.concern(identity)
+            || identity.user_id.as_str().starts_with(ID_PREFIX) && is_over()
+    }
+
+    /// What a token says, and whose it is. Which issuer it says that it is of decides by which keys alone it is judged.
+    fn signed(&self, token: &str) -> Result<(TokenClaims, TokenIssuer), TokenError> {
         let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
         let (message, signature) = token.rsplit_once('.').ok_or_else(|| invalid("not a JWT"))?;
         let (header, claims) = message
             .split_once('.')
             .ok_or_else(|| invalid("not a JWT"))?;
-        let key_id = self.plain_header(header)?;
         let claims = URL_SAFE_NO_PAD
             .decode(claims)
             .map_err(|_| invalid("its claims are not base64url"))?;
         let claims =
             serde_json::from_slice(&claims).map_err(|error| TokenError::Invalid(error.to_string()));
         let claims: TokenClaims = claims?;
-        let is_key = |key: &jsonwebtoken::DecodingKey| {
-            jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, self.keys.algorithm)
+        let is_signed = |key: &jsonwebtoken::DecodingKey, algorithm| {
+            jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm)
                 .unwrap_or_default()
         };
-        if self.keys.candidates(key_id.as_deref()).iter().any(is_key) {
-            return Ok(claims);
+        if claims.iss.as_ref().and_then(Value::as_str) == Some(OWN_ISSUER) {
+            let algorithm = jsonwebtoken::Algorithm::HS256;
+            plain_header(header, algorithm)?;
+            let own = self.own.get();
+            if own.is_some_and(|own| is_signed(&own.verifying, algorithm)) {
+                return Ok((claims, TokenIssuer::Own));
+            }
+            return Err(invalid("it says that it is ours, and is not"));
+        }
+        let Some(keys) = &self.keys else {
+            return Err(invalid("no issuer is configured"));
+        };
+        let key_id = plain_header(header, keys.algorithm)?;
+        let is_key = |key: &jsonwebtoken::DecodingKey| is_signed(key, keys.algorithm);
+        if keys.candidates(key_id.as_deref()).iter().any(is_key) {
+            return Ok((claims, TokenIssuer::Configured));
         }
         match key_id {
-            Some(id) if self.keys.has(&id) => Err(invalid("its signature is not its key's")),
+            Some(id) if keys.has(&id) => Err(invalid("its signature is not its key's")),
             // Without an id of the key, the token stands for it.
-            id if self.keys.may_come(id.as_deref().unwrap_or(signature)) => Err(TokenError::NotYet),
+            id if keys.may_come(id.as_deref().unwrap_or(signature)) => Err(TokenError::NotYet),
             _ => Err(invalid("it is signed by no key of ours")),
         }
     }
@@ -273,7 +346,10 @@ impl Tokens {
         heartbeat: Heartbeat,
         stop: CancellationToken,
     ) {
-        let _ = stop.run_until_cancelled(self.keys.follow(&heartbeat)).await;
+        let Some(keys) = &self.keys else {
+            return stop.cancelled().await;
+        };
+        let _ = stop.run_until_cancelled(keys.follow(&heartbeat)).await;
     }
 
     /// When the token runs out, if it is good now. One that is taken only because clocks may differ is good for as long as
@@ -324,6 +400,7 @@ impl Tokens {
     fn identity(
         &self,
         claims: &TokenClaims,
+        issuer: TokenIssuer,
         expires_at: Timestamp,
     ) -> Result<Identity, TokenError> {
         let claim = |problem: &str| TokenError::Claim(problem.to_owned());
@@ -337,6 +414,12 @@ impl Tokens {
         let user_id: UserId = text(user.ok_or_else(|| claim("sub is missing"))?)
             .and_then(|user| user.parse().ok())
             .ok_or_else(|| claim("sub is no user id"))?;
+        let is_local = user_id.as_str().starts_with(ID_PREFIX);
+        if issuer == TokenIssuer::Configured
+            && (is_local || user_id.as_str().starts_with(CONTROL_PREFIX))
+        {
+            return Err(claim("sub begins as ids of our own users do"));
+        }
         let role = match &claims.role {
             None | Some(Value::Null) => Role::Guest,
             Some(role) => Role::deserialize(role).map_err(|_| claim("role is none of ours"))?,
@@ -353,7 +436,9 @@ impl Tokens {
                 .collect()
         });
         let issued_at = time(claims.iat.as_ref(), "iat")?;
-        let token_id = match &claims.jti {
+        // The tokens of a login have its id in common.
+        let id = if is_local { &claims.sid } else { &claims.jti };
+        let token_id = match id {
             None | Some(Value::Null) => None,
             Some(Value::String(id)) => Some(id.clone()),
             Some(Value::Number(id)) => Some(id.to_string()),
@@ -367,7 +452,11 @@ impl Tokens {
             return Err(claim("jti is too long"));
         }
         let token_id = token_id.as_deref().map(Into::into);
-        let shops = self.scope(claims, role)?;
+        let shops = match self.scope(claims, role)? {
+            // A local user who is not limited is of every shop.
+            _ if is_local && claims.shops.is_none() => self.every_shop(role),
+            shops => shops,
+        };
         let companies = self.companies(claims, &shops)?;
         Ok(Identity {
             user_id,
@@ -380,6 +469,14 @@ impl Tokens {
             issued_at,
             token_id,
         })
+    }
+
+    fn every_shop(&self, role: Role) -> ShopScope {
+        if role == Role::SuperAdmin {
+            return ShopScope::All;
+        }
+        let shops = self.shops.iter();
+        ShopScope::Only(shops.map(|shop| shop.domain.clone()).collect())
     }
 
     /// The company that a token names, or else those of the shops it is good for.
@@ -430,31 +527,33 @@ impl Tokens {
                 .collect(),
         ))
     }
+}
 
-    /// The id of the key that a header names. A header that brings a key or asks for an extension is refused; what else it
-    /// says is not looked at (RFC 7515, section 4).
-    fn plain_header(&self, header: &str) -> Result<Option<String>, TokenError> {
-        let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
-        let header = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_| invalid("its header is not base64url"))?;
-        let header: Map<String, Value> = serde_json::from_slice(&header)
-            .map_err(|_| invalid("its header is not a JSON object"))?;
-        let refused = ["crit", "jwk", "jku", "x5u", "x5c"]
-            .into_iter()
-            .find(|name| header.contains_key(*name));
-        if let Some(name) = refused {
-            return Err(TokenError::Invalid(format!("its header says {name}")));
-        }
-        if header.get("alg").and_then(Value::as_str) != Some(&*format!("{:?}", self.keys.algorithm))
-        {
-            return Err(invalid("its algorithm is not the configured one"));
-        }
-        match header.get("kid") {
-            None => Ok(None),
-            Some(Value::String(id)) => Ok(Some(id.clone())),
-            Some(_) => Err(invalid("its kid is no text")),
-        }
+/// The id of the key that a header names. A header that brings a key or asks for an extension is refused; what else it
+/// says is not looked at (RFC 7515, section 4).
+fn plain_header(
+    header: &str,
+    algorithm: jsonwebtoken::Algorithm,
+) -> Result<Option<String>, TokenError> {
+    let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
+    let header = URL_SAFE_NO_PAD
+        .decode(header)
+        .map_err(|_| invalid("its header is not base64url"))?;
+    let header: Map<String, Value> =
+        serde_json::from_slice(&header).map_err(|_| invalid("its header is not a JSON object"))?;
+    let refused = ["crit", "jwk", "jku", "x5u", "x5c"]
+        .into_iter()
+        .find(|name| header.contains_key(*name));
+    if let Some(name) = refused {
+        return Err(TokenError::Invalid(format!("its header says {name}")));
+    }
+    if header.get("alg").and_then(Value::as_str) != Some(&*format!("{:?}", algorithm)) {
+        return Err(invalid("its algorithm is not the configured one"));
+    }
+    match header.get("kid") {
+        None => Ok(None),
+        Some(Value::String(id)) => Ok(Some(id.clone())),
+        Some(_) => Err(invalid("its kid is no text")),
     }
 }
 
@@ -471,7 +570,7 @@ impl ws::TokenVerifier for Tokens {
     }
 
     fn is_revoked(&self, identity: &Identity) -> bool {
-        self.revocations.concern(identity)
+        self.is_void(identity)
     }
 }
 
@@ -515,12 +614,14 @@ pub fn issue(
     environment: &Environment,
     mut token: NewToken,
 ) -> Result<String, ConfigError> {
-    if auth.algorithm != Algorithm::HS256 {
+    if let Some(algorithm) = auth
+        .issuer_algorithm()
+        .filter(|one| *one != Algorithm::HS256)
+    {
         return Err(ConfigError::Secret {
             setting: "auth.algorithm".to_owned(),
             problem: format!(
-                "is {:?}: such tokens are signed by whoever holds the private key",
-                auth.algorithm
+                "is {algorithm:?}: such tokens are signed by whoever holds the private key"
             ),
         });
     }

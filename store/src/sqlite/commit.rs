@@ -15,6 +15,7 @@ use schemas::shape::ReservationShape;
 use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Timestamp};
 
 use super::column::{json, micros, word};
+use super::people;
 use super::rooms::{RoomIndex, SEGMENTS_AFTER};
 use super::rows::{self, StoredRow};
 use super::shops::{RegisteredShop, shops};
@@ -480,6 +481,11 @@ impl<'w> SetWriter<'w> {
         match bulk {
             BulkWrite::Forget(shop) => return self.forget(shop),
             BulkWrite::ForgetNames { shop, done } => self.forget_names(self.row(shop)?, *done)?,
+            BulkWrite::KeepPeople(writes) => {
+                for write in writes {
+                    people::write(self.connection, write)?;
+                }
+            }
             BulkWrite::KeepPosition { reader, position } => {
                 self.run(
                     "INSERT OR REPLACE INTO reader (name, position) VALUES (?1, ?2)",

@@ -18,15 +18,20 @@ use crate::conformance::order_of;
 use crate::{Batch, Cause, Delivery, Fate, Operation};
 
 /// Tables without a shop. Nothing of a shop is in them but what says so.
-const OF_NO_SHOP: [&str; 7] = [
+const OF_NO_SHOP: [&str; 10] = [
     // Goes with its delivery, which is of a shop.
     "delivery_body",
+    // People who run the shops, with the hashes of what they sign in with. An admin disables them; the id stays, because
+    // the audit trail names it.
+    "local_user",
+    "login_link",
     "meta",
     // Which rooms a connection is in, as long as it can come back: minutes.
     "session",
     "session_use",
     "reader",
     "revocation",
+    "user_login",
     // The shop itself: settings, which the next start would bring back. See `OF_THE_SHOP`.
     "shop",
 ];
@@ -174,6 +179,24 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("log", &["event"], &["at", "sequence", "shop"]),
+    // Staff, not customers: who they are is for the admins to change.
+    (
+        "local_user",
+        &[],
+        &[
+            "created_at",
+            "disabled",
+            "id",
+            "language",
+            "last_seen_at",
+            "locations",
+            "name",
+            "password",
+            "role",
+            "shops",
+        ],
+    ),
+    ("login_link", &[], &["hash", "until", "user"]),
     ("log_segment", &["room"], &["last", "sequences", "shop"]),
     (
         "marked",
@@ -274,6 +297,11 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
             "title",
             "updated_at",
         ],
+    ),
+    (
+        "user_login",
+        &[],
+        &["hash", "id", "seen_at", "started_at", "user", "user_agent"],
     ),
     ("watermark", &[], &["resource", "shop", "until"]),
 ];

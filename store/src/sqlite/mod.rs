@@ -13,6 +13,7 @@ mod high_water;
 #[cfg(test)]
 mod histories;
 mod load;
+mod people;
 mod reader;
 mod rooms;
 mod rows;
@@ -56,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0017_bodies.sql"),
     include_str!("../../migrations/0018_segments.sql"),
     include_str!("../../migrations/0019_slices.sql"),
+    include_str!("../../migrations/0020_people.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;

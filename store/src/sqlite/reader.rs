@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::command::KeptCommand;
+use domain::people::People;
 use domain::shape::level_shape;
 use domain::{
     Delivery, Drifted, Held, HeldLevel, KeptSession, LastRuns, Mark, Revocation, Revoked, RunRecord,
@@ -22,6 +23,7 @@ use schemas::{
 
 use super::column::{from_micros, id, json, micros, opt, parsed, unword};
 use super::commit::ALL_OWNERS;
+use super::people;
 use super::rooms::{RecentRooms, heard_in};
 use super::rows::{RUN_COLUMNS, StoredRow, find, reference_columns, references, run, select};
 use super::shops::{RegisteredShop, head, shops};
@@ -639,6 +641,10 @@ impl Reader for SqliteReader {
                 .query_map([], read)?
                 .collect::<rusqlite::Result<_>>()?)
         })
+    }
+
+    fn people(&self) -> Result<People> {
+        self.view(people::read)
     }
 
     fn orders(

@@ -103,6 +103,7 @@ impl World {
             store,
             transport: Arc::new(Nowhere),
             listeners: vec![listener],
+            control: None,
         };
         Self {
             url,

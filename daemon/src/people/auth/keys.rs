@@ -46,12 +46,15 @@ enum KeyOrigin {
 }
 
 impl Keys {
-    /// Fetches what the configuration refers to.
+    /// Fetches what the configuration refers to; `None` where it names no issuer.
     pub(super) fn fetch(
         auth: &config::Auth,
         environment: &Environment,
-    ) -> Result<Self, ConfigError> {
-        let algorithm = match auth.algorithm {
+    ) -> Result<Option<Self>, ConfigError> {
+        let Some(configured) = auth.issuer_algorithm() else {
+            return Ok(None);
+        };
+        let algorithm = match configured {
             config::Algorithm::HS256 => Algorithm::HS256,
             config::Algorithm::RS256 => Algorithm::RS256,
             config::Algorithm::ES256 => Algorithm::ES256,
@@ -61,7 +64,7 @@ impl Keys {
             setting: "auth.jwks".to_owned(),
             problem,
         };
-        let (keys, origin) = match (&auth.jwks, auth.algorithm) {
+        let (keys, origin) = match (&auth.jwks, configured) {
             (_, config::Algorithm::HS256) => {
                 let mut keys = vec![(None, secret_key(&hs256_secret(auth, environment)?))];
                 if let Some(before) = &auth.secret_before {
@@ -86,12 +89,12 @@ impl Keys {
                 KeyOrigin::Configuration,
             ),
         };
-        Ok(Self {
+        Ok(Some(Self {
             algorithm,
             good: RwLock::new(keys),
             origin,
             awaited: Awaited::default(),
-        })
+        }))
     }
 
     /// The keys that a token with that key id may be signed with.

@@ -96,6 +96,35 @@ fn an_honest_token_tells_who_its_bearer_is() {
 }
 
 #[test]
+fn the_configured_issuer_signs_neither_in_our_name_nor_for_our_users() {
+    for (claims, why) in [
+        (
+            json!({"iss": "stockd"}),
+            "it says that it is ours, and is not",
+        ),
+        (
+            json!({"sub": "u_7"}),
+            "sub begins as ids of our own users do",
+        ),
+        (
+            json!({"sub": "unix:root"}),
+            "sub begins as ids of our own users do",
+        ),
+    ] {
+        let refused = tokens("").verify(&signed(&staff(claims)), now());
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    let no_issuer = "[[server]]\n[[shop]]\ndomain = \"a.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]";
+    let config = Config::read(no_issuer, "test", &Environment::default()).unwrap();
+    let tokens = Tokens::new(&config, &Environment::default()).unwrap();
+    let refused = tokens
+        .verify(&signed(&staff(json!({}))), now())
+        .unwrap_err();
+    assert!(refused.to_string().contains("no issuer is configured"));
+}
+
+#[test]
 fn the_user_may_be_named_in_any_of_four_claims_as_text_or_number() {
     for claims in [
         json!({"sub": 5}),
@@ -530,7 +559,7 @@ async fn keys_in_a_file_are_read_again_when_it_changes_and_only_if_it_can_be_rea
             .unwrap();
     };
     write(jwks(["one"]), 1);
-    let keys = signed_elsewhere(path.to_str().unwrap()).keys;
+    let keys = signed_elsewhere(path.to_str().unwrap()).keys.unwrap();
     let known = |id| keys.candidates(Some(id)).len();
     assert_eq!((known("one"), known("two"), known("secret")), (1, 0, 0));
     write(jwks(["two"]), 2);
@@ -618,7 +647,13 @@ impl Followed {
     }
 
     fn knows(&self, id: &str) -> bool {
-        self.tokens.keys.candidates(Some(id)).len() == 1
+        self.tokens
+            .keys
+            .as_ref()
+            .unwrap()
+            .candidates(Some(id))
+            .len()
+            == 1
     }
 
     fn hears(&self, token: &str) -> TokenError {
@@ -787,7 +822,7 @@ fn only_keys_that_verify_signatures_by_the_configured_algorithm_are_taken() {
         json!("no key at all"),
     ];
     std::fs::write(&path, json!({ "keys": keys }).to_string()).unwrap();
-    let keys = signed_elsewhere(path.to_str().unwrap()).keys;
+    let keys = signed_elsewhere(path.to_str().unwrap()).keys.unwrap();
     let taken = [
         "good",
         "bare",
