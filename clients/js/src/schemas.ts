@@ -205,6 +205,8 @@ export type ErrorCode =
   | 'RATE_LIMITED'
   /** The token does not say which of several shops. */
   | 'SHOP_REQUIRED'
+  /** Passwords and cookies go over TLS only. */
+  | 'TLS_REQUIRED'
   /** The token has run out. */
   | 'TOKEN_EXPIRED'
   /** The token is not one of ours. */
