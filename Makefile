@@ -4,22 +4,48 @@ CARGO ?= cargo
 NODE_TESTS = tests/node
 PYTHON_TESTS = tests/python
 CLIENT = clients/js
+DASHBOARD = dashboard
+PAGE = $(DASHBOARD)/dist/page/index.html
 
-.PHONY: help demo test check fix generate recordings parity histories fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
+.PHONY: help demo page test test-page check fix generate screenshots bench-page recordings parity histories fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
+# The page is left out where it cannot be built, and all else works.
 # Without what only a shop needs, and unoptimised: that is less than half of the work of a development build.
 demo: ## a pretend store, the daemon on it, and the live stream
+	@if node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null && command -v npm >/dev/null; \
+	  then $(MAKE) --no-print-directory $(PAGE) || echo "The page could not be built, so this demonstration has none."; \
+	  else echo "This demonstration has no page: it needs Node 20.19 or newer, with npm (on Debian: nodejs npm)."; fi
 	@[ -x target/demo/stockd ] || echo "Compiling stockd, this once: about three minutes on two cores. cargo shows how far it is."
 	$(CARGO) run --profile demo --package daemon --no-default-features -- demo $(DEMO)
 
-test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules ## every test
+page: $(PAGE) ## the page that the binary holds; build stockd after it
+
+$(PAGE): $(DASHBOARD)/node_modules $(wildcard $(addprefix $(DASHBOARD)/,*.html *.json *.ts src/* src/views/* public/*) $(CLIENT)/src/* $(CLIENT)/src/react/*)
+	npm run build --silent --prefix $(DASHBOARD)
+	@touch $@
+
+test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules $(PAGE) ## every test
 	$(CARGO) build --package daemon --package ws --bins --examples
 	$(CARGO) test --workspace
 	npm test --prefix $(CLIENT)
+	$(MAKE) test-page
 	systemd/verify
+
+test-page: needs $(PAGE) ## the page, in a browser on the pretend store
+	$(CARGO) build --package daemon
+	npm test --prefix $(DASHBOARD)
+	npm run test-page --prefix $(DASHBOARD)
+
+screenshots: needs $(PAGE) ## pictures of the page, into docs/screenshots
+	$(CARGO) build --package daemon
+	node $(DASHBOARD)/screenshots.mjs
+
+bench-page: needs $(PAGE) ## how soon the page is useful, and its size; a table as in bench/README.md
+	$(CARGO) build --package daemon
+	node $(DASHBOARD)/bench.mjs
 
 check: needs ## formatting, lints, documentation, generated files
 	$(CARGO) fmt --all --check
@@ -27,13 +53,13 @@ check: needs ## formatting, lints, documentation, generated files
 	$(CARGO) clippy --package daemon --no-default-features -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	$(MAKE) generate
-	@git diff --exit-code --stat -- schemas/json $(CLIENT)/src/schemas.ts || { echo "generated files differ: commit what 'make generate' made"; exit 1; }
+	@git diff --exit-code --stat -- schemas/json $(CLIENT)/src/schemas.ts $(DASHBOARD)/src/rest.ts || { echo "generated files differ: commit what 'make generate' made"; exit 1; }
 
 fix: ## format the code, and apply what clippy can repair itself
 	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
-generate: ## JSON Schemas, OpenAPI and AsyncAPI, from the types, and the client's types, from the schemas
+generate: ## JSON Schemas, OpenAPI and AsyncAPI, from the types, and the types of client and page, from those
 	$(CARGO) run --quiet --package daemon -- schema --folder schemas/json
 	node $(CLIENT)/generate.mjs
 

@@ -1,10 +1,12 @@
 // Writes src/schemas.ts from the JSON Schemas: one type for each shape, whichever file it stands in; and from the AsyncAPI
-// document the data of each event of oda. It knows the part of JSON Schema that they use, and refuses anything else.
+// document the data of each event of oda. Writes the dashboard's src/rest.ts from the OpenAPI document: its shapes, and what
+// each route takes and answers. It knows the part of JSON Schema that they use, and refuses anything else.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
 const folder = new URL('../../schemas/json/', import.meta.url);
 const KNOWN = new Set(
-  '$ref additionalProperties allOf anyOf const default description enum format items maxItems maxLength maximum minItems minLength minimum oneOf properties required type'.split(' '),
+  ('$ref additionalProperties allOf anyOf const default description enum examples format items maxItems maxLength maximum ' +
+    'minItems minLength minimum oneOf pattern prefixItems properties required type').split(' '),
 );
 
 const shapes = new Map();
@@ -18,14 +20,37 @@ for (const file of readdirSync(folder).sort().filter((name) => name.endsWith('.s
   }
 }
 
-const declarations = [...shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, shape]) => {
-  const fields = shape.properties && !shape.oneOf;
-  return `${comment(shape, '')}export ${fields ? `interface ${name}` : `type ${name} =`}${type(shape, '').replace(/^(?!\n)/, ' ')}${fields ? '' : ';'}\n`;
-});
 writeFileSync(
   new URL('src/schemas.ts', import.meta.url),
-  `// Made from the JSON Schemas by generate.mjs. To change a shape, change its Rust type.\n\n${[...declarations, odaEvents()].join('\n')}`,
+  `// Made from the JSON Schemas by generate.mjs. To change a shape, change its Rust type.\n\n${declared(shapes)}\n${odaEvents()}`,
 );
+
+const { paths, components } = JSON.parse(readFileSync(new URL('openapi.json', folder), 'utf8'));
+const routes = Object.entries(paths).flatMap(([path, methods]) =>
+  Object.entries(methods).flatMap(([method, { summary, parameters = [], requestBody, responses }]) => {
+    if (!path.startsWith('/api/v1/')) return [];
+    const { content } = Object.entries(responses).find(([status]) => status.startsWith('2'))[1];
+    const taken = parameters.filter((parameter) => parameter.in === 'query').map(({ name, required, schema }) => `${name}${required ? '' : '?'}: ${type(schema, '')}`);
+    const fields = [`query: { ${taken.join('; ')} }`, `answer: ${type(content['application/json'].schema, '    ')}`];
+    if (requestBody) fields.push(`body: ${type(requestBody.content['application/json'].schema, '    ')}`);
+    return [`  /** ${summary} */\n  '${method.toUpperCase()} ${path}': {\n${fields.map((field) => `    ${field};\n`).join('')}  };\n`];
+  }),
+);
+writeFileSync(
+  new URL('../../dashboard/src/rest.ts', import.meta.url),
+  '// Made from openapi.json by clients/js/generate.mjs. To change a route or a shape, change it in Rust.\n\n' +
+    `/** What each route takes and answers, by its method and path. */\nexport interface Routes {\n${routes.join('')}}\n\n` +
+    declared(new Map(Object.entries(components.schemas))),
+);
+
+/** The declaration of each shape, by name. */
+function declared(all) {
+  const declarations = [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, shape]) => {
+    const fields = shape.properties && !shape.oneOf;
+    return `${comment(shape, '')}export ${fields ? `interface ${name}` : `type ${name} =`}${type(shape, '').replace(/^(?!\n)/, ' ')}${fields ? '' : ';'}\n`;
+  });
+  return declarations.join('\n');
+}
 
 /** The events of oda that come in an envelope, by name, with their data. */
 function odaEvents() {
@@ -53,13 +78,17 @@ function type(schema, indent) {
   if (schema === true) return 'unknown';
   const foreign = Object.keys(schema).find((key) => !KNOWN.has(key));
   if (foreign) throw new Error(`generate.mjs does not know ${foreign}`);
-  const choices = schema.oneOf ?? schema.anyOf;
+  const { oneOf, anyOf, ...rest } = schema;
+  const choices = oneOf ?? anyOf;
   if (schema.$ref) return schema.$ref.replace(/^#\/(\$defs|components\/schemas)\//, '');
   if (schema.allOf) return schema.allOf.map((part) => (part.properties ? type(part, indent) : parenthesised(type(part, indent)))).join(' & ');
   if ('const' in schema) return literal(schema.const);
   if (schema.enum) return schema.enum.map(literal).join(' | ');
+  // What stands beside the choices holds for each of them.
+  if (choices && rest.properties) return `${object(rest, indent)} & (${type({ oneOf: choices }, indent)}\n${indent})`;
   if (choices) return union(choices.map((choice) => [comment(choice, `${indent}  `), type(choice, `${indent}  `)]), indent);
   if (Array.isArray(schema.type)) return schema.type.map((one) => type({ ...schema, type: one }, indent)).join(' | ');
+  if (schema.prefixItems) return `[${schema.prefixItems.map((item) => type(item, indent)).join(', ')}]`;
   if (schema.type === 'array') return `${parenthesised(type(schema.items ?? true, indent))}[]`;
   if (schema.type === 'object') return object(schema, indent);
   return { boolean: 'boolean', integer: 'number', null: 'null', number: 'number', string: 'string' }[schema.type] ?? 'unknown';
@@ -77,7 +106,9 @@ function object({ properties, required = [], additionalProperties }, indent) {
 /** On one line where nothing needs to be explained. */
 function union(choices, indent) {
   const explained = choices.some(([said]) => said);
-  return choices.map(([said, text]) => (explained ? `\n${said}${indent}  | ${text}` : text)).join(explained ? '' : ' | ');
+  // A union within the union that stands in lines of its own.
+  const closed = (text) => (text.startsWith('\n') ? `(${text}\n${indent}  )` : text);
+  return choices.map(([said, text]) => (explained ? `\n${said}${indent}  | ${closed(text)}` : closed(text))).join(explained ? '' : ' | ');
 }
 
 function comment({ description }, indent) {

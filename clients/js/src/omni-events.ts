@@ -15,6 +15,8 @@ export type Namespace = 'orders' | 'customers' | 'products' | 'inventory' | 'pay
 
 export interface Order {
   id: string;
+  /** As people call it; stockd's own `/api/ws` does not say it. */
+  name?: string;
   customerId: string | null;
   /** `null` unless stockd is set to tell names. */
   customerName: string | null;
@@ -25,6 +27,8 @@ export interface Order {
 
 export interface Payment {
   orderId: string;
+  /** As people call it; stockd's own `/api/ws` does not say it. */
+  orderName?: string;
   customerId: string | null;
   amount: number | null;
   /** ISO 4217. */

@@ -31,7 +31,7 @@ async function show(jsx, namespaces, more = '') {
   page = await browser.open(`
     import { StrictMode, useState } from 'react';
     import { createRoot } from 'react-dom/client';
-    import { LiveCustomerCount, LiveSalesTicker, OrderStatusBadge, useWebSocket, WebSocketProvider } from '@stockd/client/react';
+    import { ConnectionProvider, ENGLISH, LiveCustomerCount, LiveSalesTicker, OrderStatusBadge, useWebSocket, WebSocketProvider, WordingProvider } from '@stockd/client/react';
     import css from '@stockd/client/react.css';
     document.head.append(Object.assign(document.createElement('style'), { textContent: css }));
     ${more}
@@ -122,8 +122,9 @@ test('sales run by, the newest first, and what was sold today is summed', async 
     '    - strong: €120.50',
     '    - text: Live',
     '  - log "Latest sales":',
-    '    - listitem: "Order 2: €0.50"',
-    '    - listitem: "Order 1: €20.00, web"',
+    '    - list:',
+    '      - listitem: "Order 2: €0.50"',
+    '      - listitem: "Order 1: €20.00, web"',
   );
 });
 
@@ -138,4 +139,23 @@ test('what changes moves only for those who do not mind', async () => {
   server.publish('order:updated', { id: '1', status: 'delivered' });
   await page.getByText('Delivered').waitFor();
   assert.equal(await moving(), 1);
+});
+
+test('a page may feed the components from its own connection, in its own words, and announce by itself', async () => {
+  const more = `const listeners = {};
+    const own = {
+      state: { status: 'live', error: null, refused: [] },
+      on: (event, listener) => { listeners[event] = listener; return () => {}; },
+      subscribe: () => () => {}, watch: () => () => {}, open() {}, close() {}, authenticate() {},
+    };
+    globalThis.hear = (event, data) => listeners[event](data, { timestamp: new Date().toISOString() });
+    const words = { ...ENGLISH, locale: 'de', soldToday: 'Verkauft:', live: 'Da' };`;
+  const ticker = `<WordingProvider words={words} announces={false}><LiveSalesTicker currency="EUR" /></WordingProvider>`;
+  await show(`<><OrderStatusBadge orderId="1" initialStatus="pending" /><ConnectionProvider connection={own}>${ticker}</ConnectionProvider></>`, ['orders'], more);
+  await page.evaluate(() => hear('order:created', { id: '7', name: '#1007', total: 5, status: 'created', channel: null }));
+  await page.getByText('Order #1007: 5,00').waitFor();
+  await page.getByText('Verkauft: 5,00').waitFor();
+  await page.locator('.stockd-sales .stockd-live', { hasText: 'Da' }).waitFor();
+  assert.equal(await page.getByRole('log').getAttribute('aria-live'), 'off');
+  assert.equal(server.connections, 1, 'the ticker opened none');
 });

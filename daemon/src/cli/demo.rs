@@ -26,6 +26,8 @@ use crate::process::{self, Process, Signals};
 
 /// How often is looked whether the store's records are here.
 const IMPORT_PAUSE: Duration = Duration::from_millis(200);
+/// The file with the token of an admin alone, for the shell.
+const ADMIN_TOKEN: &str = "admin.token";
 /// The port that commands take for granted.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
@@ -94,8 +96,10 @@ impl Demo {
         let buyer = buyer(&pretend.url(), &options).await?;
         let tokens = tokens(&config, &environment, buyer)?;
         let admin = tokens.get("admin").cloned().unwrap_or_default();
+        let page_url = format!("{url}/#token={admin}");
         let about = json!({
             "url": url,
+            "pageUrl": page_url,
             "simUrl": pretend.url(),
             "shop": options.shop,
             "webhookSecret": options.webhook_secret,
@@ -103,6 +107,7 @@ impl Demo {
         });
         write_secret(&data.join("stockd.toml"), &text)?;
         write_secret(&data.join("demo.json"), &format!("{about}\n"))?;
+        write_secret(&data.join(ADMIN_TOKEN), &format!("{admin}\n"))?;
         let process = tokio::select! {
             started = Process::start(config, &environment, vec![listener]) => started?,
             () = signals.end() => return Ok(()),
@@ -248,13 +253,7 @@ async fn show(
     let program = std::env::args_os()
         .next()
         .unwrap_or_else(|| "stockd".into());
-    let panel = panel(
-        about,
-        &program.to_string_lossy(),
-        data,
-        opened.token.as_deref().unwrap_or_default(),
-        example.as_ref(),
-    );
+    let panel = panel(about, &program.to_string_lossy(), data, example.as_ref());
     let terminal = Terminal::of_process(environment);
     let screen = Screen::new(environment, terminal.clone(), panel);
     screen.draw()?;
@@ -306,7 +305,6 @@ fn panel(
     about: &Value,
     program: &str,
     data: &Path,
-    token: &str,
     example: Option<&(String, String)>,
 ) -> Vec<String> {
     let text = |key: &str| about[key].as_str().unwrap_or_default();
@@ -314,7 +312,7 @@ fn panel(
     let mut lines = vec![
         "stockd demo: a pretend Shopify store, and an exact copy of it. Ctrl-C ends both."
             .to_owned(),
-        format!("  address  {url}/"),
+        format!("  page     {}", text("pageUrl")),
         format!(
             "  store    {}/_sim/truth  ({})",
             text("simUrl"),
@@ -326,7 +324,10 @@ fn panel(
         ),
         String::new(),
         "Open a second terminal in this folder. Say once who you are, an admin:".to_owned(),
-        format!("export STOCKD_TOKEN={token}"),
+        format!(
+            "export STOCKD_TOKEN=$(cat '{}')",
+            data.join(ADMIN_TOKEN).display()
+        ),
     ];
     if url != DEFAULT_URL {
         lines.push(format!("export STOCKD_URL={url}"));
@@ -350,11 +351,11 @@ mod tests {
 
     #[test]
     fn the_panel_leaves_room_for_events_on_a_small_screen() {
-        let about = json!({ "url": "http://127.0.0.1:8123", "simUrl": "http://127.0.0.1:9123", "shop": "pretend.myshopify.com" });
-        let token = "x".repeat(270);
+        let link = format!("http://127.0.0.1:8123/#token={}", "x".repeat(270));
+        let about = json!({ "url": "http://127.0.0.1:8123", "pageUrl": link, "simUrl": "http://127.0.0.1:9123", "shop": "pretend.myshopify.com" });
         let example = ("KETTLE-00001-1".to_owned(), "7000001032772".to_owned());
         let data = Path::new("/tmp/stockd-demo-XXXXXX");
-        let lines = panel(&about, "target/demo/stockd", data, &token, Some(&example));
+        let lines = panel(&about, "target/demo/stockd", data, Some(&example));
         let rows: usize = lines
             .iter()
             .map(|line| line.chars().count().div_ceil(80).max(1))
@@ -364,6 +365,9 @@ mod tests {
             .iter()
             .filter(|line| line.chars().count() > 80)
             .count();
-        assert_eq!(wide, 1, "only the token is wider than the screen");
+        assert_eq!(
+            wide, 1,
+            "only the link with the token is wider than the screen"
+        );
     }
 }

@@ -13,6 +13,7 @@ mod hub;
 mod metrics;
 mod oms;
 pub(crate) mod openapi;
+mod page;
 mod parameter;
 mod posts;
 mod realtime;
@@ -174,7 +175,7 @@ pub(crate) fn all<S: Stream>(
         .map(move |headers, answer| cors::admit(&cors, &headers, answer))
 }
 
-/// Whatever the table has.
+/// Whatever the table has, and the page.
 fn operations(context: RouteContext) -> BoxedFilter<(Response,)> {
     warp::method()
         .and(warp::path::full())
@@ -186,6 +187,9 @@ fn operations(context: RouteContext) -> BoxedFilter<(Response,)> {
             move |method: Method, path: FullPath, query, headers, peer: Peer, body| {
                 let context = context.clone();
                 async move {
+                    if let Some(answer) = page::answer(&method, path.as_str(), &headers) {
+                        return answer;
+                    }
                     let Some((route, path_part)) = routes::find(&method, path.as_str()) else {
                         return nothing(path.as_str());
                     };

@@ -1,7 +1,7 @@
 //! The one table of what is answered over HTTP. A request finds its way by the same entry that describes it, so there is no
 //! route without a description and no description without a route.
 //!
-//! What is not here: `/socket.io/`, `/events` and the upgrade of `/api/ws`, which leave HTTP (`realtime`), and preflights.
+//! What is not here: `/socket.io/`, `/events` and the upgrade of `/api/ws`, which leave HTTP (`realtime`), preflights, and the page for people (`page`).
 
 use http::{Method, StatusCode};
 use schemars::{Schema, SchemaGenerator, json_schema};

@@ -45,7 +45,7 @@ impl RequestOrigin {
     /// Adds the headers by which a browser lets the page read the response.
     pub fn admit<B>(&self, mut response: Response<B>) -> Response<B> {
         let headers = response.headers_mut();
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
         if let Self(Some(origin)) = self {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 import type { Events } from '../omni.js';
 import { Live } from './live.js';
 import { useWebSocket } from './use-websocket.js';
+import { useWording } from './wording.js';
 
 export interface LiveCustomerCountProps {
   /** Whether to list what customers did last. */
@@ -30,6 +31,7 @@ const WORDS: { [Event in Activity]: (data: Events[Event]) => string } = {
 
 export function LiveCustomerCount({ showDetails = false, initialCount = 0 }: LiveCustomerCountProps) {
   const { on, isConnected, refused } = useWebSocket({ namespaces: NAMESPACES });
+  const { words, announces } = useWording();
   const live = isConnected && !refused.includes('customers');
   const [online, setOnline] = useState<ReadonlySet<string>>(new Set());
   const [recent, setRecent] = useState<readonly { key: number; text: string }[]>([]);
@@ -54,18 +56,18 @@ export function LiveCustomerCount({ showDetails = false, initialCount = 0 }: Liv
 
   const count = initialCount + online.size;
   return (
-    <section className="stockd stockd-customers" aria-label="Customers online">
+    <section className="stockd stockd-customers" aria-label={words.customersOnline}>
       <p>
-        <span role="status" aria-live="polite" aria-atomic="true">
+        <span role="status" aria-live={announces ? 'polite' : 'off'} aria-atomic="true">
           <strong key={count} className="stockd-customers-count">
             {count}
           </strong>{' '}
-          {count === 1 ? 'customer' : 'customers'} online
+          {words.customers(count)}
         </span>
         <Live on={live} />
       </p>
       {showDetails && (
-        <ul className="stockd-customers-recent" aria-label="What customers did last">
+        <ul className="stockd-customers-recent" aria-label={words.latestActivity}>
           {recent.map(({ key, text }) => (
             <li key={key}>{text}</li>
           ))}

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 import type { Order } from '../omni.js';
 import { Live } from './live.js';
 import { useWebSocket } from './use-websocket.js';
+import { useWording } from './wording.js';
 
 export interface OrderStatusBadgeProps {
   orderId: string | number;
@@ -18,6 +19,7 @@ const EVENTS = ['order:created', 'order:updated', 'order:status_changed', 'order
 
 export function OrderStatusBadge({ orderId, initialStatus, label = plain }: OrderStatusBadgeProps) {
   const { on, isConnected, refused } = useWebSocket({ namespaces: NAMESPACES });
+  const { announces } = useWording();
   const shown = `${orderId} ${initialStatus}`;
   const [heard, setHeard] = useState<{ shown: string; status: string }>();
   // What was heard of another order, or before the page knew better, counts no more.
@@ -33,7 +35,7 @@ export function OrderStatusBadge({ orderId, initialStatus, label = plain }: Orde
 
   return (
     <span className="stockd stockd-order" data-status={status}>
-      <span role="status" aria-live="polite" aria-atomic="true">
+      <span role="status" aria-live={announces ? 'polite' : 'off'} aria-atomic="true">
         {/* Another element at each change, so that its animation begins again. */}
         <span key={status} className="stockd-order-status" data-changed={heard !== undefined}>
           {label(status)}

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react';
 
 import { Live } from './live.js';
 import { useWebSocket } from './use-websocket.js';
+import { useWording, type ComponentWords } from './wording.js';
 
 export interface LiveSalesTickerProps {
   /** How many lines to show; 10 when left out. */
@@ -15,7 +16,8 @@ export interface LiveSalesTickerProps {
 
 interface Line {
   key: string;
-  text: string;
+  /** Written anew where currency or language become others. */
+  say: (words: ComponentWords, money: (amount: number | null | undefined) => string) => string;
 }
 
 const NAMESPACES = ['orders', 'payments'] as const;
@@ -23,15 +25,16 @@ const ITEMS = 10;
 
 export function LiveSalesTicker({ maxItems = ITEMS, initialRevenue = 0, currency }: LiveSalesTickerProps) {
   const { on, isConnected, refused } = useWebSocket({ namespaces: NAMESPACES });
+  const { words, announces } = useWording();
   const [lines, setLines] = useState<readonly Line[]>([]);
   const [sold, setSold] = useState(() => ({ day: day(Date.now()), total: initialRevenue }));
 
   useEffect(() => {
-    const show = (timestamp: string, text: string) =>
-      setLines((all) => [{ key: `${timestamp} ${text}`, text }, ...all].slice(0, maxItems));
+    const show = (timestamp: string, key: string, say: Line['say']) =>
+      setLines((all) => [{ key: `${timestamp} ${key}`, say }, ...all].slice(0, maxItems));
     const ends = [
-      on('order:created', ({ id, total, channel }, { timestamp }) => {
-        show(timestamp, `Order ${id}: ${money(total, currency)}${channel ? `, ${channel}` : ''}`);
+      on('order:created', ({ id, name = id, total, channel }, { timestamp }) => {
+        show(timestamp, `order ${id}`, (words, money) => words.order(name, money(total), channel));
         const placed = day(timestamp);
         // A new day begins at nothing, and what is heard late, of a day gone by, is not of today.
         setSold((known) => {
@@ -39,30 +42,35 @@ export function LiveSalesTicker({ maxItems = ITEMS, initialRevenue = 0, currency
           return placed === day(Date.now()) ? { day: placed, total: total ?? 0 } : known;
         });
       }),
-      on('payment:received', ({ orderId, amount }, { timestamp }) =>
-        show(timestamp, `Payment for order ${orderId}: ${money(amount, currency)}`),
+      on('payment:received', ({ orderId, orderName = orderId, amount }, { timestamp }) =>
+        show(timestamp, `payment ${orderId}`, (words, money) => words.payment(orderName, money(amount))),
       ),
-      on('payment:failed', ({ orderId }, { timestamp }) => show(timestamp, `Payment for order ${orderId} failed`)),
-      on('payment:refunded', ({ orderId, amount }, { timestamp }) =>
-        show(timestamp, `Refund for order ${orderId}: ${money(amount, currency)}`),
+      on('payment:failed', ({ orderId, orderName = orderId }, { timestamp }) =>
+        show(timestamp, `failure ${orderId}`, (words) => words.paymentFailed(orderName)),
+      ),
+      on('payment:refunded', ({ orderId, orderName = orderId, amount }, { timestamp }) =>
+        show(timestamp, `refund ${orderId}`, (words, money) => words.refund(orderName, money(amount))),
       ),
     ];
     return () => ends.forEach((end) => end());
-  }, [on, maxItems, currency]);
+  }, [on, maxItems]);
 
+  const written = (amount: number | null | undefined) => money(amount, currency, words);
   return (
-    <section className="stockd stockd-sales" aria-label="Sales">
+    <section className="stockd stockd-sales" aria-label={words.sales}>
       <p>
         <span>
-          Sold today: <strong>{money(sold.total, currency)}</strong>
+          {words.soldToday} <strong>{written(sold.total)}</strong>
         </span>
         <Live on={isConnected && !refused.includes('orders')} />
       </p>
-      <ol role="log" aria-live="polite" aria-label="Latest sales" className="stockd-sales-lines">
-        {lines.map(({ key, text }) => (
-          <li key={key}>{text}</li>
-        ))}
-      </ol>
+      <div role="log" aria-live={announces ? 'polite' : 'off'} aria-label={words.latestSales}>
+        <ol className="stockd-sales-lines">
+          {lines.map(({ key, say }) => (
+            <li key={key}>{say(words, written)}</li>
+          ))}
+        </ol>
+      </div>
     </section>
   );
 }
@@ -71,8 +79,8 @@ function day(at: string | number): string {
   return new Date(at).toDateString();
 }
 
-function money(amount: number | null | undefined, currency: string | undefined): string {
-  if (amount == null) return 'no amount';
+function money(amount: number | null | undefined, currency: string | undefined, words: ComponentWords): string {
+  if (amount == null) return words.noAmount;
   const style = currency ? { style: 'currency' as const, currency } : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
-  return new Intl.NumberFormat(undefined, style).format(amount);
+  return new Intl.NumberFormat(words.locale, style).format(amount);
 }

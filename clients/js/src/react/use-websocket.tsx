@@ -25,13 +25,29 @@ export interface UseWebSocketResult extends ConnectionState {
 
 export type WebSocketProviderProps = ConnectionOptions & { auth?: Auth | undefined; children?: ReactNode };
 
-const Shared = createContext<Connection | null>(null);
+/** What the hook and the components use of a connection. A page that hears the same events otherwise can give its own. */
+export type LiveConnection = Pick<
+  Connection,
+  'authenticate' | 'close' | 'on' | 'open' | 'state' | 'subscribe' | 'url' | 'watch'
+>;
+
+export interface ConnectionProviderProps {
+  connection: LiveConnection;
+  children?: ReactNode;
+}
+
+const Shared = createContext<LiveConnection | null>(null);
 
 const NONE: readonly Namespace[] = [];
 
 /** Lets every hook and component below share one connection. Those that say `url` or `auth` themselves have their own, to the same place. */
 export function WebSocketProvider({ children, auth, ...options }: WebSocketProviderProps) {
   const connection = useOwn(options, auth, true);
+  return <Shared.Provider value={connection}>{children}</Shared.Provider>;
+}
+
+/** Lets every hook and component below use that connection, which whoever made it opens and closes. */
+export function ConnectionProvider({ connection, children }: ConnectionProviderProps) {
   return <Shared.Provider value={connection}>{children}</Shared.Provider>;
 }
 
@@ -43,7 +59,7 @@ export function useWebSocket({ autoConnect = true, namespaces = NONE, auth, ...o
   const shared = useContext(Shared);
   const shares = shared !== null && auth === undefined && options.url === undefined;
   const own = useOwn({ ...options, url: options.url ?? shared?.url }, auth, autoConnect && !shares);
-  const connection = shares ? shared : own;
+  const connection: LiveConnection = shares ? shared : own;
 
   const wanted = namespaces.join();
   useEffect(() => {
