@@ -348,10 +348,169 @@ export interface Routes {
     query: { shop?: string };
     answer: Cancelled;
   };
+  /** Sign out (from the page of this very address). */
+  'DELETE /api/v1/session': {
+    query: {  };
+    answer: SignedOut;
+  };
+  /** Sign in with a name and a password (sets a cookie that fetches tokens). */
+  'POST /api/v1/session': {
+    query: {  };
+    answer: SessionToken;
+    body: {
+      name: string;
+      password: string;
+    };
+  };
+  /** Set a password by a one-time link, and sign in. */
+  'POST /api/v1/session/link': {
+    query: {  };
+    answer: SessionToken;
+    body: {
+      /** What stands behind `#link=` in the address. */
+      link: string;
+      /** The new one, of at least 12 letters. */
+      password: string;
+    };
+  };
+  /** Get how one may sign in. */
+  'GET /api/v1/session/options': {
+    query: {  };
+    answer: SignInOptions;
+  };
+  /** Get another token with the cookie (from the page of this very address). */
+  'POST /api/v1/session/refresh': {
+    query: {  };
+    answer: SessionToken;
+  };
+  /** Sign out everywhere. */
+  'DELETE /api/v1/sessions': {
+    query: { user?: string };
+    answer: EndedSessions;
+  };
+  /** List where one is signed in. */
+  'GET /api/v1/sessions': {
+    query: { user?: string };
+    answer: SessionShapeList;
+  };
+  /** Sign out in one place. */
+  'DELETE /api/v1/sessions/{sessionId}': {
+    query: {  };
+    answer: EndedSessions;
+  };
   /** Get the status: last runs, drift, what waits, problems. */
   'GET /api/v1/status': {
     query: { shop?: string };
     answer: Status;
+  };
+  /** Get a token for anybody (by the control socket only). */
+  'POST /api/v1/tokens': {
+    query: {  };
+    answer: GivenToken;
+    body: {
+      /** A customer. */
+      customerId?: string | null;
+      locations?: string[] | null;
+      /** What somebody is to the shop. */
+      role: 
+        /** Runs the installation. */
+        | 'admin'
+        /** Buys. */
+        | 'customer'
+        /** Looks. */
+        | 'guest'
+        /** Runs the shop. */
+        | 'manager'
+        /** Another program: posts events and reads nothing. */
+        | 'service'
+        /** Works in the shop. */
+        | 'staff'
+        /** An admin of every shop. */
+        | 'super_admin';
+      shops?: string[] | null;
+      /** Seconds for which it is good; 8 hours when nothing is said. */
+      ttlSeconds?: number | null;
+      /** Id of the user, for the audit trail; by default who asks. */
+      userId?: string | null;
+    };
+  };
+  /** List users, by name (for admins of every shop). */
+  'GET /api/v1/users': {
+    query: {  };
+    answer: UserShapeList;
+  };
+  /** Add a user, who has no password yet (for admins of every shop). */
+  'POST /api/v1/users': {
+    query: {  };
+    answer: UserShape;
+    body: {
+      /** A tag of BCP 47, such as `de`. */
+      language?: string | null;
+      /** `null` where they are not limited. */
+      locations?: string[] | null;
+      /** The name to sign in with. */
+      name: string;
+      /** admin, manager, staff or super_admin. */
+      role: 
+        /** Runs the installation. */
+        | 'admin'
+        /** Buys. */
+        | 'customer'
+        /** Looks. */
+        | 'guest'
+        /** Runs the shop. */
+        | 'manager'
+        /** Another program: posts events and reads nothing. */
+        | 'service'
+        /** Works in the shop. */
+        | 'staff'
+        /** An admin of every shop. */
+        | 'super_admin';
+      /** `null` where they are not limited. */
+      shops?: string[] | null;
+    };
+  };
+  /** Change a user (one's own language and password; for admins of every shop what others may do). */
+  'PATCH /api/v1/users/{userId}': {
+    query: {  };
+    answer: UserShape;
+    body: {
+      /** The one before, beside a new one. */
+      currentPassword?: string | null;
+      disabled?: boolean | null;
+      /** `null` for the browser's. */
+      language?: string | null;
+      /** `null` where they are not limited. */
+      locations?: string[] | null;
+      /** One's own new password. */
+      password?: string | null;
+      role?: 
+        /** What somebody is to the shop. */
+        | (
+          /** Runs the installation. */
+          | 'admin'
+          /** Buys. */
+          | 'customer'
+          /** Looks. */
+          | 'guest'
+          /** Runs the shop. */
+          | 'manager'
+          /** Another program: posts events and reads nothing. */
+          | 'service'
+          /** Works in the shop. */
+          | 'staff'
+          /** An admin of every shop. */
+          | 'super_admin'
+        )
+        | null;
+      /** `null` where they are not limited. */
+      shops?: string[] | null;
+    };
+  };
+  /** Make a one-time link by which a user sets a password (for admins of every shop). */
+  'POST /api/v1/users/{userId}/link': {
+    query: {  };
+    answer: PasswordLink;
   };
   /** List variants. */
   'GET /api/v1/variants': {
@@ -673,6 +832,11 @@ export interface Emitted {
   target: Target;
 }
 
+/** How many sessions were ended. */
+export interface EndedSessions {
+  ended: number;
+}
+
 /** An error as it stands in an acknowledgement, an `error` event or an HTTP answer. */
 export interface ErrorBody {
   /** For programs. */
@@ -711,6 +875,8 @@ export type ErrorCode =
   | 'RATE_LIMITED'
   /** The token does not say which of several shops. */
   | 'SHOP_REQUIRED'
+  /** Passwords and cookies go over TLS only. */
+  | 'TLS_REQUIRED'
   /** The token has run out. */
   | 'TOKEN_EXPIRED'
   /** The token is not one of ours. */
@@ -734,6 +900,11 @@ export interface Gathering {
   room: string;
   shop: ShopDomain;
   sockets: number;
+}
+
+/** A token, signed by stockd. */
+export interface GivenToken {
+  token: string;
 }
 
 /** That it is well. */
@@ -1236,6 +1407,13 @@ export interface OtherQuantities {
   safety_stock: number;
 }
 
+/** A link by which somebody sets a password, once. */
+export interface PasswordLink {
+  expiresAt: string;
+  /** The address of the page; what counts stands behind its `#`, so that it gets into no log. */
+  link: string;
+}
+
 /** A payment of an order. */
 export interface Payment {
   /** How much. */
@@ -1540,6 +1718,42 @@ export type Sale =
   /** Past Shopify: the shop floor, an ERP. */
   | 'outside';
 
+/** Where somebody is signed in. */
+export interface SessionShape {
+  /** Whether it is the one that asks. */
+  current: boolean;
+  id: string;
+  lastSeenAt: string;
+  startedAt: string;
+  /** What the browser said of itself. */
+  userAgent: string | null;
+}
+
+/** A list without pages. */
+export interface SessionShapeList {
+  data: SessionShape[];
+}
+
+/** A token, and whose it is. */
+export interface SessionToken {
+  expiresAt: string;
+  token: string;
+  user: SessionUser;
+}
+
+/** The user who is signed in. */
+export interface SessionUser {
+  id: UserId;
+  /** `null` for the browser's. */
+  language: string | null;
+  /** `null` where they are not limited. */
+  locations: LocationId[] | null;
+  name: string;
+  role: Role;
+  /** `null` where they are not limited. */
+  shops: ShopDomain[] | null;
+}
+
 /** A quantity that `update` may set. */
 export type SettableName =
   /** What is sellable. */
@@ -1549,6 +1763,30 @@ export type SettableName =
 
 /** A shop, by its permanent API name: `<name>.myshopify.com`, lower case. */
 export type ShopDomain = string;
+
+/** How one may sign in here. */
+export interface SignInOptions {
+  /** With a name and a password. */
+  passwordLogin: boolean;
+  /** Other ways than a password. */
+  providers: SignInProvider[];
+  /** Whether passwords are taken on this connection: it is TLS, or from this machine. */
+  tls: boolean;
+}
+
+/** Another way to sign in. */
+export interface SignInProvider {
+  /** The text of the button. */
+  button: string;
+  /** The address it leads to. */
+  href: string;
+  name: string;
+}
+
+/** Done; nothing else is to be said. */
+export interface SignedOut {
+  ok: boolean;
+}
 
 /** By which way a change came in. */
 export type Source =
@@ -1683,6 +1921,30 @@ export interface Typing {
 
 /** A user, as the token names them. */
 export type UserId = string;
+
+/** A user of this installation. */
+export interface UserShape {
+  createdAt: string;
+  disabled: boolean;
+  /** Whether they have set a password. */
+  hasPassword: boolean;
+  id: UserId;
+  /** `null` for the browser's. */
+  language: string | null;
+  /** `null` before they first signed in. */
+  lastSeenAt: string | null;
+  /** `null` where they are not limited. */
+  locations: LocationId[] | null;
+  name: string;
+  role: Role;
+  /** `null` where they are not limited. */
+  shops: ShopDomain[] | null;
+}
+
+/** A list without pages. */
+export interface UserShapeList {
+  data: UserShape[];
+}
 
 /** Whether somebody is connected. */
 export interface UserStatus {
