@@ -129,7 +129,7 @@ impl Process {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "No control socket: commands on this machine need a token"
-                )
+                );
             })
             .ok();
         let (ended, writer_ended) = oneshot::channel();

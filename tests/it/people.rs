@@ -66,7 +66,7 @@ async fn added(daemon: &TestDaemon, user: Value) -> (String, String) {
 struct SignedIn {
     id: String,
     token: String,
-    /// `name=value`.
+    /// As a browser sends it: `name=value`.
     cookie: String,
 }
 

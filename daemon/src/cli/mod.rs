@@ -67,7 +67,7 @@ enum Command {
     Status(status::StatusCommand),
     /// Synchronise a resource and show the progress.
     Sync(sync::SyncCommand),
-    /// Print a token.
+    /// Print a token for somebody, signed with the key of the configuration.
     Token(token::TokenCommand),
     /// Manage the people who sign in to the page.
     User(user::UserCommand),

@@ -3,6 +3,11 @@
 //! All of it is in memory as it is in the store: this process is the only one that has the database. A change is decided
 //! in its turn, kept, and then it counts.
 
+#![expect(
+    clippy::option_option,
+    reason = "a field is left out, or null, or a value"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -256,7 +261,9 @@ impl Accounts {
             let kept = accounts.store.write(operation).await;
             if kept.is_ok() {
                 let mut known = accounts.known_mut();
-                writes.into_iter().for_each(|write| known.take(write));
+                for write in writes {
+                    known.take(write);
+                }
             }
             drop(turn);
             kept

@@ -84,7 +84,7 @@ pub struct Tokens {
     shops: Vec<KnownShop>,
 }
 
-/// Who signed a token.
+/// Whose key signed a token: ours, or that of the configured issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenIssuer {
     Configured,
@@ -547,7 +547,7 @@ fn plain_header(
     if let Some(name) = refused {
         return Err(TokenError::Invalid(format!("its header says {name}")));
     }
-    if header.get("alg").and_then(Value::as_str) != Some(&*format!("{:?}", algorithm)) {
+    if header.get("alg").and_then(Value::as_str) != Some(&*format!("{algorithm:?}")) {
         return Err(invalid("its algorithm is not the configured one"));
     }
     match header.get("kid") {

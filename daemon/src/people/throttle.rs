@@ -49,8 +49,8 @@ impl LoginThrottle {
         let paid = addresses.entry(address).or_insert(now);
         let next = (*paid).max(now) + minute / ATTEMPTS_PER_MINUTE;
         let ahead = next.saturating_duration_since(now);
-        if ahead > minute {
-            return Err(too_often(ahead - minute));
+        if let Some(pause) = ahead.checked_sub(minute).filter(|pause| !pause.is_zero()) {
+            return Err(too_often(pause));
         }
         *paid = next;
         Ok(())

@@ -11,7 +11,7 @@ const PASSWORD: &str = "a rainy day in May";
 
 struct World {
     accounts: Arc<Accounts>,
-    /// Seconds since 1970.
+    /// The time that the clock shows, in seconds since 1970.
     now: Arc<AtomicI64>,
     folder: TempDir,
 }
@@ -190,7 +190,7 @@ async fn a_user_has_so_many_logins_and_the_one_that_was_not_used_for_longest_mak
     let world = World::new().await;
     let ann = world.ann().await;
     let mut cookies = Vec::new();
-    for _ in 0..LOGINS_PER_USER_MAX + 1 {
+    for _ in 0..=LOGINS_PER_USER_MAX {
         let turn = world.accounts.turn().await;
         world.now.fetch_add(1, Ordering::Relaxed);
         let user = world.accounts.user(&ann.id).unwrap();
