@@ -118,13 +118,13 @@ async fn a_link_leads_to_a_password_and_the_password_to_the_shop() {
 
     let ann = signed_in(signs_in(&daemon, " ann BERG ", PASSWORD).await);
     assert_eq!(daemon.asked_with("levels?limit=1", &ann.token).await.0, 200);
-    let mut client = Client::connects(&daemon.url(), "/oda", &ann.token);
-    assert_eq!(client.connected().await["userId"], json!(id));
 
     // The cookie outlives a restart, and so does the key of the tokens.
     daemon.killed();
     daemon.starts().await;
     assert_eq!(daemon.asked_with("levels?limit=1", &ann.token).await.0, 200);
+    let mut client = Client::connects(&daemon.url(), "/oda", &ann.token);
+    assert_eq!(client.connected().await["userId"], json!(id));
     let again = with_cookie(&daemon, Method::POST, "session/refresh", &ann.cookie);
     let Answer(status, cookie, again) = answered(again).await;
     assert_eq!((status, cookie), (200, None), "{again}");

@@ -87,6 +87,10 @@ pub(super) struct UserToAdd {
 /// What changes of a user; what is left out stays.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[allow(
+    clippy::option_option,
+    reason = "what is left out stays, and `null` is a value"
+)]
 pub(super) struct ChangeOfUser {
     role: Option<Role>,
     /// `null` where they are not limited.
@@ -110,6 +114,10 @@ pub(super) struct ChangeOfUser {
 }
 
 /// Null is not the same as nothing.
+#[allow(
+    clippy::option_option,
+    reason = "what is left out stays, and `null` is a value"
+)]
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -91,6 +91,10 @@ pub(crate) struct NewUser {
 
 /// What changes of a user; `None` stays.
 #[derive(Default)]
+#[allow(
+    clippy::option_option,
+    reason = "what is left out stays, and `null` is a value"
+)]
 pub(crate) struct UserChange {
     pub(crate) role: Option<Role>,
     pub(crate) locations: Option<Option<Vec<LocationId>>>,
