@@ -1,11 +1,6 @@
 //! `/api/v1/users` and `/api/v1/tokens`: the people who sign in here. For admins of every shop; everybody may change
 //! their own language and password.
 
-#![expect(
-    clippy::option_option,
-    reason = "a field is left out, or null, or a value"
-)]
-
 use schemars::JsonSchema;
 use schemas::{
     ErrorBody, ErrorCode, Identity, Kind, LocationId, Posted, Role, ShopDomain, Timestamp, UserId,

@@ -3,11 +3,6 @@
 //! All of it is in memory as it is in the store: this process is the only one that has the database. A change is decided
 //! in its turn, kept, and then it counts.
 
-#![expect(
-    clippy::option_option,
-    reason = "a field is left out, or null, or a value"
-)]
-
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
