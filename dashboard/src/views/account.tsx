@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
+import { device } from '../device.ts';
 import { chooseLanguage, languageChoice, moment, words } from '../language.ts';
 import { people, type SignedIn } from '../people.ts';
 import { leave, session, signOut, type Session } from '../session.ts';
@@ -107,7 +108,7 @@ function Sessions() {
         {sessions.value.map((one) => (
           <li key={one.id}>
             <span>
-              {one.userAgent ?? said.device} {one.current && <strong>({said.thisSession})</strong>}
+              {one.userAgent ? device(one.userAgent) : said.device} {one.current && <strong>({said.thisSession})</strong>}
               <span class="quiet block">
                 {said.started} {moment(one.startedAt)} · {said.lastSeen} {moment(one.lastSeenAt)}
               </span>
